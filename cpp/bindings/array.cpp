@@ -1,0 +1,418 @@
+// How an Array is taken from what the caller gave, and how new ones are made.
+
+#include "array.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace rapidmask::python {
+namespace {
+
+constexpr int kNumDTypes = 13;
+constexpr std::array<const char*, kNumDTypes> kDTypeNames{"bool",   "uint8", "int8",    "uint16",   "int16",   "uint32",
+                                                          "int32",  "uint64", "int64",   "float16", "bfloat16",
+                                                          "float32", "float64"};
+
+std::string where(const char* function, const char* argument) {
+  return std::string(function) + ": " + argument + " ";
+}
+
+bool is_host(dlpack::Device device) {
+  return device.type == static_cast<std::int32_t>(dlpack::DeviceType::cpu) ||
+         device.type == static_cast<std::int32_t>(dlpack::DeviceType::cuda_host);
+}
+bool is_cuda(dlpack::Device device) {
+  return device.type == static_cast<std::int32_t>(dlpack::DeviceType::cuda) ||
+         device.type == static_cast<std::int32_t>(dlpack::DeviceType::cuda_managed);
+}
+
+std::string text_of(dlpack::Device device) {
+  if (is_host(device)) return "cpu";
+  if (is_cuda(device)) return "cuda:" + std::to_string(device.id);
+  return "DLPack device (" + std::to_string(device.type) + ", " + std::to_string(device.id) + ")";
+}
+
+// Whether this module's kernels can read the device's memory.
+bool is_served(dlpack::Device device) {
+#if defined(RM_BACKEND_CUDA)
+  return is_cuda(device);
+#else
+  return is_host(device);
+#endif
+}
+
+bool find_dtype(int code, int bits, DType& dtype) {
+  using dlpack::TypeCode;
+  const auto is = [&](TypeCode c, int b) { return code == static_cast<int>(c) && bits == b; };
+  if (is(TypeCode::boolean, 8)) return dtype = DType::boolean, true;
+  if (is(TypeCode::bfloat, 16)) return dtype = DType::bfloat16, true;
+  if (is(TypeCode::floating, 16)) return dtype = DType::float16, true;
+  if (is(TypeCode::floating, 32)) return dtype = DType::float32, true;
+  if (is(TypeCode::floating, 64)) return dtype = DType::float64, true;
+  const bool is_signed = code == static_cast<int>(TypeCode::integer);
+  if (!is_signed && code != static_cast<int>(TypeCode::unsigned_integer)) return false;
+  switch (bits) {
+    case 8: return dtype = is_signed ? DType::int8 : DType::uint8, true;
+    case 16: return dtype = is_signed ? DType::int16 : DType::uint16, true;
+    case 32: return dtype = is_signed ? DType::int32 : DType::uint32, true;
+    case 64: return dtype = is_signed ? DType::int64 : DType::uint64, true;
+    default: return false;
+  }
+}
+
+dlpack::DataType dlpack_type(DType dtype) {
+  using dlpack::TypeCode;
+  const auto bits = static_cast<std::uint8_t>(8 * item_size(dtype));
+  TypeCode code = TypeCode::floating;
+  switch (dtype) {
+    case DType::boolean: code = TypeCode::boolean; break;
+    case DType::uint8:
+    case DType::uint16:
+    case DType::uint32:
+    case DType::uint64: code = TypeCode::unsigned_integer; break;
+    case DType::int8:
+    case DType::int16:
+    case DType::int32:
+    case DType::int64: code = TypeCode::integer; break;
+    case DType::bfloat16: code = TypeCode::bfloat; break;
+    default: break;
+  }
+  return {static_cast<std::uint8_t>(code), bits, 1};
+}
+
+// NumPy's own numbers of its types.
+bool find_numpy_dtype(const py::dtype& dtype, DType& found) {
+  using dlpack::TypeCode;
+  const int bits = static_cast<int>(8 * dtype.itemsize());
+  switch (dtype.kind()) {
+    case 'b': return find_dtype(static_cast<int>(TypeCode::boolean), bits, found);
+    case 'u': return find_dtype(static_cast<int>(TypeCode::unsigned_integer), bits, found);
+    case 'i': return find_dtype(static_cast<int>(TypeCode::integer), bits, found);
+    case 'f': return find_dtype(static_cast<int>(TypeCode::floating), bits, found);
+    default: return false;
+  }
+}
+
+py::dtype numpy_dtype(DType dtype) {
+  // NumPy keeps one object per type, so that this is a table of borrowed references after the first call.
+  static const auto* table = [] {
+    auto* dtypes = new std::array<py::dtype, kNumDTypes>;
+    for (std::size_t i = 0; i < kNumDTypes; ++i) {
+      if (static_cast<DType>(i) != DType::bfloat16) (*dtypes)[i] = py::dtype(kDTypeNames[i]);
+    }
+    return dtypes;
+  }();
+  return (*table)[static_cast<std::size_t>(dtype)];
+}
+
+// Functions of rapidmask._arrays, which know the libraries by their Python interfaces.
+py::object helper(const char* name) { return py::module_::import("rapidmask._arrays").attr(name); }
+
+// The exchange API of a type, if it offers one that this code knows. The last type seen is remembered.
+const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
+  struct Memory {
+    PyTypeObject* type = nullptr;
+    const dlpack::ExchangeApi* api = nullptr;
+  };
+  thread_local Memory last;
+  if (last.type == type) return last.api;
+  const dlpack::ExchangeApi* api = nullptr;
+  PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
+  if (capsule == nullptr) {
+    PyErr_Clear();
+  } else {
+    if (PyCapsule_IsValid(capsule, dlpack::kExchangeApiName) != 0) {
+      api = static_cast<const dlpack::ExchangeApi*>(PyCapsule_GetPointer(capsule, dlpack::kExchangeApiName));
+      while (api != nullptr && api->version.major != 1) api = api->previous;
+      if (api != nullptr && api->tensor_from_object == nullptr) api = nullptr;
+    }
+    Py_DECREF(capsule);
+  }
+  Py_INCREF(type);  // remembered by address, so that address must stay this type's
+  Py_XDECREF(last.type);
+  last = {type, api};
+  return api;
+}
+
+}  // namespace
+
+const char* dtype_name(DType dtype) { return kDTypeNames[static_cast<std::size_t>(dtype)]; }
+
+std::int64_t Shape::product(int begin, int end) const {
+  std::int64_t size = 1;
+  for (int i = begin; i < end; ++i) size *= (*this)[i];
+  return size;
+}
+
+Shape Shape::leading(int count) const {
+  Shape result;
+  for (int i = 0; i < count; ++i) result.push_back((*this)[i]);
+  return result;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  return std::equal(extents().begin(), extents().end(), other.extents().begin(), other.extents().end());
+}
+
+std::string Shape::text() const {
+  std::string text = "(";
+  for (int i = 0; i < rank_; ++i) text += (i == 0 ? "" : ", ") + std::to_string((*this)[i]);
+  return text + (rank_ == 1 ? ",)" : ")");
+}
+
+Array::Array(py::handle object, const char* function, const char* argument) {
+  if (!take_numpy(object, function, argument) && !take_exchange_api(object, function, argument) &&
+      !take_dlpack(object, function, argument) && !take_cuda_array_interface(object, function, argument)) {
+    throw TypeError(where(function, argument) +
+                    "must be an array of NumPy, torch, CuPy or another library with DLPack, got " +
+                    Py_TYPE(object.ptr())->tp_name);
+  }
+  if (!is_served(device_)) {
+    throw TypeError(where(function, argument) + "must be on the device of the other arguments, got one on " +
+                    text_of(device_));
+  }
+}
+
+bool Array::take_numpy(py::handle object, const char* function, const char* argument) {
+  if (!py::isinstance<py::array>(object)) return false;
+  auto array = py::reinterpret_borrow<py::array>(object);
+  if (!find_numpy_dtype(array.dtype(), dtype_)) {
+    throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
+                    std::string(py::str(array.dtype())));
+  }
+  const char order = array.dtype().byteorder();
+  if (order == (std::endian::native == std::endian::little ? '>' : '<')) {
+    array = py::reinterpret_steal<py::array>(helper("native_byte_order")(array).release());
+  }
+  if (array.ndim() > kMaxRank) {
+    throw std::invalid_argument(where(function, argument) + "must have at most 16 dimensions, got " +
+                                std::to_string(array.ndim()));
+  }
+  library_ = Library::numpy;
+  data_ = const_cast<void*>(array.data());
+  writable_ = array.writeable();
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+    shape_.push_back(array.shape(i));
+    strides_[static_cast<std::size_t>(i)] = array.strides(i);
+  }
+  object_ = std::move(array);
+  return true;
+}
+
+bool Array::take_exchange_api(py::handle object, const char* function, const char* argument) {
+  const dlpack::ExchangeApi* api = exchange_api(Py_TYPE(object.ptr()));
+  if (api == nullptr) return false;
+  dlpack::Tensor tensor;
+  if (api->tensor_from_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
+  library_ = Library::exchange_api;
+  api_ = api;
+  object_ = py::reinterpret_borrow<py::object>(object);
+  take_tensor(tensor, function, argument);
+  return true;
+}
+
+bool Array::take_dlpack(py::handle object, const char* function, const char* argument) {
+  if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__")) return false;
+  library_ = Library::other;
+  object_ = py::reinterpret_borrow<py::object>(object);
+  // The capsule keeps the memory alive; it is never marked as used, so that its own destructor frees it.
+  keeper_ = helper("dlpack_capsule")(object);
+  PyObject* capsule = keeper_.ptr();
+  if (PyCapsule_IsValid(capsule, "dltensor_versioned") != 0) {
+    auto* managed =
+        static_cast<dlpack::ManagedTensorVersioned*>(PyCapsule_GetPointer(capsule, "dltensor_versioned"));
+    if (managed->version.major != 1) {
+      throw TypeError(where(function, argument) + "must speak DLPack 1, got version " +
+                      std::to_string(managed->version.major));
+    }
+    writable_ = (managed->flags & dlpack::kReadOnly) == 0;
+    take_tensor(managed->tensor, function, argument);
+  } else if (PyCapsule_IsValid(capsule, "dltensor") != 0) {
+    take_tensor(static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"))->tensor, function,
+                argument);
+  } else {
+    throw TypeError(where(function, argument) + "gave no DLPack capsule from its __dlpack__");
+  }
+  return true;
+}
+
+bool Array::take_cuda_array_interface(py::handle object, const char* function, const char* argument) {
+  if (!py::hasattr(object, "__cuda_array_interface__")) return false;
+  const auto interface = py::cast<py::dict>(object.attr("__cuda_array_interface__"));
+  const auto type = py::dtype::from_args(interface["typestr"]);
+  if (!find_numpy_dtype(type, dtype_)) {
+    throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
+                    std::string(py::str(type)));
+  }
+  library_ = Library::other;
+  object_ = py::reinterpret_borrow<py::object>(object);
+  const auto data = py::cast<py::tuple>(interface["data"]);
+  data_ = reinterpret_cast<void*>(py::cast<std::uintptr_t>(data[0]));
+  writable_ = !py::cast<bool>(data[1]);
+  device_ = {static_cast<std::int32_t>(dlpack::DeviceType::cuda), py::cast<std::int32_t>(helper("cuda_device")(object))};
+  for (const py::handle extent : py::cast<py::tuple>(interface["shape"])) {
+    if (shape_.rank() == kMaxRank) {
+      throw std::invalid_argument(where(function, argument) + "must have at most 16 dimensions");
+    }
+    shape_.push_back(py::cast<std::int64_t>(extent));
+  }
+  const py::object strides = interface.contains("strides") ? py::object(interface["strides"]) : py::none();
+  std::int64_t step = static_cast<std::int64_t>(item_size(dtype_));
+  for (int i = shape_.rank() - 1; i >= 0; --i) {
+    strides_[static_cast<std::size_t>(i)] =
+        strides.is_none() ? step : py::cast<std::int64_t>(py::cast<py::tuple>(strides)[static_cast<std::size_t>(i)]);
+    step *= shape_[i];
+  }
+  return true;
+}
+
+void Array::take_tensor(const dlpack::Tensor& tensor, const char* function, const char* argument) {
+  if (tensor.dtype.lanes != 1 || !find_dtype(tensor.dtype.code, tensor.dtype.bits, dtype_)) {
+    throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
+                    std::string(py::str(object_.attr("dtype"))));
+  }
+  if (tensor.ndim > kMaxRank) {
+    throw std::invalid_argument(where(function, argument) + "must have at most 16 dimensions, got " +
+                                std::to_string(tensor.ndim));
+  }
+  data_ = static_cast<std::byte*>(tensor.data) + tensor.byte_offset;
+  device_ = tensor.device;
+  const auto bytes = static_cast<std::int64_t>(item_size(dtype_));
+  for (int i = 0; i < tensor.ndim; ++i) shape_.push_back(tensor.shape[i]);
+  std::int64_t step = bytes;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    strides_[static_cast<std::size_t>(i)] = tensor.strides == nullptr ? step : tensor.strides[i] * bytes;
+    step *= shape_[i];
+  }
+}
+
+void Array::set_contiguous(DType dtype, const Shape& shape) {
+  dtype_ = dtype;
+  shape_ = shape;
+  std::int64_t step = static_cast<std::int64_t>(item_size(dtype));
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides_[static_cast<std::size_t>(i)] = step;
+    step *= shape[i];
+  }
+}
+
+bool Array::is_contiguous() const {
+  std::int64_t step = static_cast<std::int64_t>(item_size(dtype_));
+  if (shape_.size() == 0) return true;
+  for (int i = shape_.rank() - 1; i >= 0; --i) {
+    if (shape_[i] != 1 && strides_[static_cast<std::size_t>(i)] != step) return false;
+    step *= shape_[i];
+  }
+  return true;
+}
+
+Array Array::contiguous() const {
+  return is_contiguous() ? *this : made_by_python(helper("contiguous")(object_));
+}
+
+Array Array::made_by_python(const py::object& object) { return Array(object, "rapidmask", "array"); }
+
+Array Array::empty(DType dtype, const Shape& shape) const {
+  if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
+    Shape extents = shape;
+    dlpack::Tensor prototype{nullptr, device_, shape.rank(), dlpack_type(dtype),
+                             const_cast<std::int64_t*>(extents.extents().data()), nullptr, 0};
+    dlpack::ManagedTensorVersioned* managed = nullptr;
+    std::string message;
+    const auto set_error = [](void* context, const char*, const char* text) {
+      *static_cast<std::string*>(context) = text;
+    };
+    if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
+      PyErr_Clear();
+      throw AllocationError(message);
+    }
+    Array made;
+    made.library_ = library_;
+    made.api_ = api_;
+    made.set_contiguous(dtype, shape);
+    made.device_ = device_;
+    made.data_ = static_cast<std::byte*>(managed->tensor.data) + managed->tensor.byte_offset;
+    void* object = nullptr;
+    if (api_->managed_to_object(managed, &object) != 0) throw py::error_already_set();
+    made.object_ = py::reinterpret_steal<py::object>(static_cast<PyObject*>(object));
+    return made;
+  }
+  if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
+    Array made;
+    made.library_ = Library::numpy;
+    made.set_contiguous(dtype, shape);
+    py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
+    made.data_ = array.mutable_data();
+    made.object_ = std::move(array);
+    if (library_ == Library::other) made.origin_ = object_;
+    return made;
+  }
+  py::tuple extents(static_cast<std::size_t>(shape.rank()));
+  for (int i = 0; i < shape.rank(); ++i) extents[static_cast<std::size_t>(i)] = shape[i];
+  return made_by_python(helper("empty")(object_, extents, dtype_name(dtype)));
+}
+
+py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_, object_) : object_; }
+
+std::string Array::device_text() const { return text_of(device_); }
+
+cuda::Stream Array::stream() const {
+  if (is_host(device_)) return nullptr;
+  void* stream = nullptr;
+  if (api_ != nullptr && api_->current_work_stream != nullptr) {
+    if (api_->current_work_stream(dlpack::DeviceType::cuda, device_.id, &stream) != 0) throw py::error_already_set();
+    return static_cast<cuda::Stream>(stream);
+  }
+  return reinterpret_cast<cuda::Stream>(py::cast<std::uintptr_t>(helper("current_stream")(object_)));
+}
+
+View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument) {
+  if (array.dtype() != DType::boolean && array.dtype() != DType::uint8) {
+    throw TypeError(where(function, argument) + "must be bool or uint8, got " + dtype_name(array.dtype()));
+  }
+  const Image image = images(array, function, argument);
+  return image.as<std::uint8_t>();
+}
+
+ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char* function, const char* argument) {
+  const Shape& shape = array.shape();
+  const std::int64_t stride = 8 * ((width + 63) / 64);
+  if (array.dtype() != DType::uint8) {
+    throw TypeError(where(function, argument) + "must be uint8, got " + dtype_name(array.dtype()));
+  }
+  if (shape.rank() != 3 || width < 0 || shape[2] != stride) {
+    throw std::invalid_argument(where(function, argument) + "must have shape (N, H, " + std::to_string(stride) +
+                                ") for a width of " + std::to_string(width) + ", got shape " + shape.text());
+  }
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % 8 != 0) {
+    throw std::invalid_argument(where(function, argument) + "must be aligned to 8 bytes");
+  }
+  return {static_cast<const std::uint64_t*>(array.data()), shape[0], shape[1], width};
+}
+
+Image images(const Array& array, const char* function, const char* argument) {
+  const Shape& shape = array.shape();
+  if (shape.rank() < 2) {
+    throw std::invalid_argument(where(function, argument) + "must have at least 2 dimensions (..., H, W), got shape " +
+                                shape.text());
+  }
+  return {array.data(), array.dtype(), shape.product(0, shape.rank() - 2), shape.from_end(2), shape.from_end(1)};
+}
+
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function) {
+  if (out.is_none()) return like.empty(dtype, shape);
+  Array array(out, function, "out");
+  if (array.dtype() != dtype) {
+    throw TypeError(where(function, "out") + "must be " + dtype_name(dtype) + ", got " + dtype_name(array.dtype()));
+  }
+  if (!(array.shape() == shape)) {
+    throw std::invalid_argument(where(function, "out") + "must have shape " + shape.text() + ", got shape " +
+                                array.shape().text());
+  }
+  if (!array.is_contiguous() || !array.writable()) {
+    throw std::invalid_argument(where(function, "out") + "must be writable and C-contiguous");
+  }
+  return array;
+}
+
+}  // namespace rapidmask::python

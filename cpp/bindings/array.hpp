@@ -1,0 +1,153 @@
+// Arrays between Python and the algorithms.
+//
+// An Array is what the caller gave, seen as pointer, shape, strides, type and device, whichever library it came from:
+// NumPy; a type with DLPack's C exchange API (torch); `__dlpack__`; `__cuda_array_interface__`. New arrays are made by the
+// same library, on the same device, so that memory belongs to the caller's allocator.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <initializer_list>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dlpack.hpp"
+#include "rapidmask/context.hpp"
+#include "rapidmask/errors.hpp"
+#include "rapidmask/types.hpp"
+
+namespace rapidmask {
+
+// The same bindings serve three modules: `_cpu`, `_cuda` and the emulated `_emu`.
+#if defined(RM_BACKEND_CPU)
+namespace backend = cpu;
+#else
+namespace backend = cuda;
+#endif
+
+namespace python {
+
+namespace py = pybind11;
+
+inline constexpr int kMaxRank = 16;
+
+// The caller's library could not allocate: MemoryError, with the library's own text.
+struct AllocationError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> extents) {
+    for (const std::int64_t extent : extents) push_back(extent);
+  }
+
+  int rank() const { return rank_; }
+  std::int64_t operator[](int i) const { return extents_[static_cast<std::size_t>(i)]; }
+  std::int64_t from_end(int i) const { return (*this)[rank_ - i]; }  // from_end(1) is the last
+  void push_back(std::int64_t extent) { extents_[static_cast<std::size_t>(rank_++)] = extent; }
+  std::int64_t size() const { return product(0, rank_); }
+  std::int64_t product(int begin, int end) const;
+  Shape leading(int count) const;  // the first `count` extents
+  std::span<const std::int64_t> extents() const { return {extents_.data(), static_cast<std::size_t>(rank_)}; }
+  bool operator==(const Shape& other) const;
+  std::string text() const;  // as Python writes a tuple
+
+ private:
+  std::array<std::int64_t, kMaxRank> extents_{};
+  int rank_ = 0;
+};
+
+class Array {
+ public:
+  // Throws TypeError, naming `function` and `argument`, for what is no array, has a type that no kernel reads or lies on
+  // another device than this module serves.
+  Array(py::handle object, const char* function, const char* argument);
+
+  void* data() const { return data_; }
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  bool writable() const { return writable_; }
+  bool is_contiguous() const;
+  dlpack::Device device() const { return device_; }
+  std::string device_text() const;
+  // What Python is given for an array that `empty` made: in the caller's library.
+  py::object result() const;
+
+  // This array if it is C-contiguous, otherwise a copy that is.
+  Array contiguous() const;
+
+  // A new, uninitialised, C-contiguous array of this array's library and device.
+  Array empty(DType dtype, const Shape& shape) const;
+
+  // The caller's stream on this array's device (null on the CPU).
+  cuda::Stream stream() const;
+
+ private:
+  enum class Library : std::uint8_t { numpy, exchange_api, other };
+
+  Array() = default;
+  static Array made_by_python(const py::object& object);
+  bool take_numpy(py::handle object, const char* function, const char* argument);
+  bool take_exchange_api(py::handle object, const char* function, const char* argument);
+  bool take_dlpack(py::handle object, const char* function, const char* argument);
+  bool take_cuda_array_interface(py::handle object, const char* function, const char* argument);
+  void take_tensor(const dlpack::Tensor& tensor, const char* function, const char* argument);
+  void set_contiguous(DType dtype, const Shape& shape);
+
+  void* data_ = nullptr;
+  DType dtype_{};
+  Library library_{};
+  bool writable_ = true;
+  Shape shape_;
+  std::array<std::int64_t, kMaxRank> strides_{};  // in bytes
+  dlpack::Device device_{static_cast<std::int32_t>(dlpack::DeviceType::cpu), 0};
+  const dlpack::ExchangeApi* api_ = nullptr;
+  py::object object_;  // what the caller gave, or an array made here
+  py::object keeper_;  // keeps the memory alive where that is not object_
+  py::object origin_;  // of an array made here for a library that cannot allocate: what the caller gave
+};
+
+const char* dtype_name(DType dtype);
+
+// Around the call of an algorithm: its context, on the device and stream of `like`, with the GIL released.
+class Call {
+ public:
+  explicit Call(const Array& like);
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  const backend::Context& context() const { return context_; }
+
+ private:
+#if !defined(RM_BACKEND_CPU)
+  static void* allocate(void* owner, std::size_t bytes);
+
+  const Array& like_;
+  std::vector<Array> scratch_;
+  int caller_device_ = 0;
+#endif
+  backend::Context context_;
+  py::gil_scoped_release unlocked_;  // last, so that the GIL is back before anything above is destroyed
+};
+
+// Dense masks (..., H, W) of bool or uint8 as (n, h, w).
+View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument);
+// Packed masks (N, H, S) of uint8, S = 8·ceil(width / 64).
+ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char* function, const char* argument);
+// Images (..., H, W) of any type as (n, h, w).
+Image images(const Array& array, const char* function, const char* argument);
+
+// What the caller gave as out=, checked against what the result must be, or a new array.
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function);
+
+}  // namespace python
+}  // namespace rapidmask

@@ -1,0 +1,35 @@
+// The table of contents of the compiled modules `_cpu`, `_cuda` and `_emu` (RM_MODULE).
+
+#include "module.hpp"
+
+#include "array.hpp"
+
+PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
+  using namespace rapidmask::python;
+  namespace py = pybind11;
+
+  py::register_local_exception_translator([](std::exception_ptr pointer) {
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const rapidmask::TypeError& error) {
+      py::set_error(PyExc_TypeError, error.what());
+    } catch (const rapidmask::NotImplemented& error) {
+      py::set_error(PyExc_NotImplementedError, error.what());
+    } catch (const rapidmask::CudaError& error) {
+      py::set_error(py::module_::import("rapidmask._errors").attr("CudaError"), error.what());
+    } catch (const AllocationError& error) {
+      py::set_error(PyExc_MemoryError, error.what());
+    }
+  });
+
+  bind_pack(module);
+  bind_threshold(module);
+  bind_threshold_values(module);
+  bind_threshold_local(module);
+  bind_components(module);
+  bind_measure(module);
+#if defined(RM_BACKEND_CPU)
+  bind_rle(module);
+#endif
+  bind_runtime(module);
+}

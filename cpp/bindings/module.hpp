@@ -1,0 +1,19 @@
+// What each family adds to a module: one function, defined in the file of the family's stem.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace rapidmask::python {
+
+void bind_pack(pybind11::module_& module);
+void bind_threshold(pybind11::module_& module);
+void bind_threshold_values(pybind11::module_& module);
+void bind_threshold_local(pybind11::module_& module);
+void bind_components(pybind11::module_& module);
+void bind_measure(pybind11::module_& module);
+#if defined(RM_BACKEND_CPU)
+void bind_rle(pybind11::module_& module);
+#endif
+void bind_runtime(pybind11::module_& module);  // threads and levels, or devices
+
+}  // namespace rapidmask::python

@@ -1,0 +1,23 @@
+// The CPU's side of a call, and the process's settings: threads and instruction level.
+
+#include "array.hpp"
+#include "isa/levels.hpp"
+#include "module.hpp"
+#include "parallel.hpp"
+
+
+namespace rapidmask::python {
+
+Call::Call(const Array&) {}
+Call::~Call() = default;
+
+void bind_runtime(py::module_& module) {
+  module.attr("version") = RM_VERSION;
+  module.def("get_num_threads", &get_num_threads);
+  module.def("set_num_threads", &set_num_threads, py::arg("count"));
+  module.def("isa", &current_level);
+  module.def("isa_levels", &available_levels);
+  module.def("set_isa", &set_level, py::arg("name"));
+}
+
+}  // namespace rapidmask::python

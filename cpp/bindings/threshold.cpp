@@ -1,0 +1,144 @@
+// Bindings of `threshold` and `hysteresis_threshold`.
+
+#include "rapidmask/threshold.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "array.hpp"
+#include "module.hpp"
+#include "rapidmask/components.hpp"
+
+namespace rapidmask::python {
+namespace {
+
+Comparison parse_comparison(std::string_view op) {
+  if (op == ">") return Comparison::greater;
+  if (op == ">=") return Comparison::greater_equal;
+  throw std::invalid_argument("threshold: op must be '>' or '>=', got '" + std::string(op) + "'");
+}
+
+// To the nearest value with `digits` bits and exponents from `lowest`, ties to even; infinite above `largest`.
+double round_to(double x, int digits, int lowest, double largest) {
+  if (x == 0 || !std::isfinite(x)) return x;
+  const int unit = std::max(std::ilogb(x), lowest) - (digits - 1);
+  const double rounded = std::ldexp(std::nearbyint(std::ldexp(x, -unit)), unit);
+  return std::abs(rounded) > largest ? std::copysign(HUGE_VAL, x) : rounded;
+}
+
+// A plain number: an integer exactly, any other rounded to the image's type where that is floating, as NumPy and torch do
+// before they compare.
+ThresholdValue scalar_value(py::handle value, DType dtype) {
+  ThresholdValue result{};
+  result.kind = ThresholdValue::Kind::scalar;
+  if (PyLong_Check(value.ptr()) != 0 && !is_floating(dtype)) {
+    constexpr Int128 kBeyond = Int128{1} << 100;  // every integer past 64 bits compares alike
+    int overflow = 0;
+    result.is_integer = true;
+    result.integer = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    if (overflow < 0) result.integer = -kBeyond;
+    if (overflow > 0) {
+      const unsigned long long large = PyLong_AsUnsignedLongLong(value.ptr());
+      result.integer = PyErr_Occurred() == nullptr ? static_cast<Int128>(large) : kBeyond;
+      PyErr_Clear();
+    }
+    return result;
+  }
+  double number = PyFloat_AsDouble(value.ptr());
+  if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (number != number) throw std::invalid_argument("threshold: value must not be NaN, got nan");
+  if (dtype == DType::float32) number = static_cast<float>(number);
+  if (dtype == DType::float16) number = round_to(number, 11, -14, 65504);
+  if (dtype == DType::bfloat16) number = round_to(number, 8, -126, 0x1.fep127);
+  result.scalar = number;
+  return result;
+}
+
+bool is_number(py::handle value) { return PyFloat_Check(value.ptr()) != 0 || PyLong_Check(value.ptr()) != 0; }
+
+// Values given as an array, in the order of what they may mean: one number, one for each image, a surface.
+ThresholdValue array_value(const Array& values, const Array& image) {
+  const Shape& shape = image.shape();
+  const Shape& given = values.shape();
+  ThresholdValue value{};
+  const Image pixels = images(image, "threshold", "x");
+  if (given == shape.leading(shape.rank() - 2)) {
+    value.kind = ThresholdValue::Kind::per_image;
+    value.array = static_cast<const double*>(values.data());
+  } else if (given == shape || (given.rank() == 2 && given[0] == pixels.h && given[1] == pixels.w)) {
+    value.kind = ThresholdValue::Kind::per_pixel;
+    value.surface = {values.data(), values.dtype(), given == shape ? pixels.n : 1, pixels.h, pixels.w};
+  } else {
+    throw std::invalid_argument("threshold: value must be a number, one for each image with shape " +
+                                shape.leading(shape.rank() - 2).text() + ", or a surface with shape " + shape.text() +
+                                " or (H, W), got shape " + given.text());
+  }
+  return value;
+}
+
+enum class Output : std::uint8_t { boolean, uint8, packed };
+
+Output parse_output(std::string_view output) {
+  if (output == "bool") return Output::boolean;
+  if (output == "uint8") return Output::uint8;
+  return Output::packed;  // the Python function has checked the name
+}
+
+// `value` is a number or an array of float32 or float64 (per image: float64) that the Python function has prepared.
+py::object threshold(py::handle x, py::handle value, std::string_view op, std::string_view output,
+                     const py::object& out) {
+  const Comparison comparison = parse_comparison(op);
+  const Array given(x, "threshold", "x");
+  const Array image = given.contiguous();
+  const Output kind = parse_output(output);
+  // Without rows there is nothing to pack, but any shape can be compared with one number.
+  const Image pixels = kind != Output::packed && image.shape().rank() < 2
+                           ? Image{image.data(), image.dtype(), 1, 1, image.shape().size()}
+                           : images(image, "threshold", "x");
+  ThresholdValue limit{};
+  std::optional<Array> values;
+  if (is_number(value)) {
+    limit = scalar_value(value, image.dtype());
+  } else {
+    values = Array(value, "threshold", "value").contiguous();
+    limit = array_value(*values, image);
+  }
+  const Array masks =
+      kind == Output::packed
+          ? output_array(out, image, DType::uint8, {pixels.n, pixels.h, 8 * ((pixels.w + 63) / 64)}, "threshold")
+          : output_array(out, image, kind == Output::boolean ? DType::boolean : DType::uint8, image.shape(),
+                         "threshold");
+  {
+    const Call call(image);
+    const MaskOutput target = kind == Output::packed
+                                  ? MaskOutput{nullptr, static_cast<std::uint64_t*>(masks.data())}
+                                  : MaskOutput{static_cast<std::uint8_t*>(masks.data()), nullptr};
+    backend::threshold(call.context(), pixels, limit, comparison, target);
+  }
+  return masks.result();
+}
+
+py::object hysteresis(py::handle weak, py::handle strong, int connectivity) {
+  check_connectivity("hysteresis_threshold", connectivity);
+  const Array low(weak, "hysteresis_threshold", "low");
+  const Array high(strong, "hysteresis_threshold", "high");
+  const auto view = dense_masks(low, "hysteresis_threshold", "low");
+  const Array masks = low.empty(low.dtype(), low.shape());
+  {
+    const Call call(low);
+    backend::hysteresis(call.context(), view, static_cast<const std::uint8_t*>(high.data()), connectivity,
+                        static_cast<std::uint8_t*>(masks.data()));
+  }
+  return masks.result();
+}
+
+}  // namespace
+
+void bind_threshold(py::module_& module) {
+  module.def("threshold", &threshold, py::arg("x"), py::arg("value"), py::arg("op"), py::arg("output"),
+             py::arg("out"));
+  module.def("hysteresis", &hysteresis, py::arg("weak"), py::arg("strong"), py::arg("connectivity"));
+}
+
+}  // namespace rapidmask::python

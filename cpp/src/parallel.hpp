@@ -1,0 +1,39 @@
+// The one thread pool. This is the only place that starts threads.
+//
+// A call splits its work into blocks that the calling thread and the pool's workers take in turn. Workers spin for a
+// few microseconds after their last block and then sleep, so that back-to-back calls start in under a microsecond while
+// an idle pool costs nothing. One call at a time has the pool: a second caller meanwhile runs its blocks by itself.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace rapidmask {
+
+int get_num_threads();
+// Throws std::invalid_argument unless count >= 1.
+void set_num_threads(int count);
+
+namespace detail {
+using BlockFunction = void (*)(const void* context, std::int64_t begin, std::int64_t end);
+void parallel_blocks(std::int64_t count, std::int64_t grain, BlockFunction function, const void* context);
+}  // namespace detail
+
+// Calls body(begin, end) on disjoint ranges that cover [0, count), each of at least `grain` items but the last. `grain`
+// should be some 50 µs of work; a count of at most `grain` stays on the calling thread. The first exception that a body
+// throws is rethrown here, after all blocks have ended.
+template <class Body>
+void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
+  if (count <= grain) {
+    if (count > 0) body(std::int64_t{0}, count);
+    return;
+  }
+  detail::parallel_blocks(
+      count, grain,
+      [](const void* context, std::int64_t begin, std::int64_t end) {
+        (*static_cast<const Body*>(context))(begin, end);
+      },
+      &body);
+}
+
+}  // namespace rapidmask

@@ -1,0 +1,395 @@
+// Local thresholds on the CPU.
+//
+// Windows are filtered along the rows, then over them: a tile of columns goes down the image, each row that enters is
+// widened to float64, reflected at the ends and filtered horizontally, and a ring of filtered rows gives the output
+// row. Tiles are as wide as keeps their ring in the second cache.
+
+#include "rapidmask/threshold_local.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "isa/local_rows.hpp"
+#include "isa/pack_rows.hpp"
+#include "parallel.hpp"
+#include "row_sums.hpp"
+
+namespace rapidmask::cpu {
+namespace {
+
+constexpr std::int64_t kTileBytes = 512 << 10;
+constexpr std::int64_t kGrainPixels = 1 << 15;
+
+template <class T>
+double widen(T value) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    return static_cast<double>(to_float(value));
+  } else {
+    return static_cast<double>(value);
+  }
+}
+
+// values[i] = row[x + i] for i in [0, count), the row continued by reflection.
+template <class T>
+void fetch(const T* row, std::int64_t w, std::int64_t x, std::int64_t count, Reflection reflection, double* values) {
+  std::int64_t i = 0;
+  for (; i < count && x + i < 0; ++i) values[i] = widen(row[reflected_index(x + i, w, reflection)]);
+  const std::int64_t inside = std::min(count, w - x);
+  const T* from = row + x;
+  for (; i < inside; ++i) values[i] = widen(from[i]);
+  for (; i < count; ++i) values[i] = widen(row[reflected_index(x + i, w, reflection)]);
+}
+
+// Output rows [y0, y1) of columns [x0, x1) of one image.
+struct Tile {
+  std::int64_t y0, y1, x0, x1;
+
+  std::int64_t width() const { return x1 - x0; }
+};
+
+// Calls finish(y, sums, squares) with the window sums of every row of the tile; `squares` is null unless asked for.
+template <bool with_squares, class T, class Finish>
+void sum_windows(View<const T> image, Tile tile, LocalWindow window, Reflection reflection, const Finish& finish) {
+  const LocalRows& rows = local_rows();
+  const std::int64_t width = tile.width();
+  const std::int64_t padded = width + window.w - 1;
+  RowSums sums(window.h, width);
+  RowSums squares(with_squares ? window.h : 1, with_squares ? width : 0);
+  std::vector<double> buffer(to_size(3 * padded + 2 * width));
+  double* values = buffer.data();
+  double* squared = values + padded;
+  double* row_sums = squared + padded;
+  double* out = row_sums + padded;
+  double* out_squares = out + width;
+  for (std::int64_t y = tile.y0 - window.h / 2; y < tile.y1 + window.h / 2; ++y) {
+    fetch(image.data + reflected_index(y, image.h, reflection) * image.w, image.w, tile.x0 - window.w / 2, padded,
+          reflection, values);
+    if constexpr (with_squares) {
+      rows.square(values, padded, squared);
+      rows.window_sums(squared, width, window.w, row_sums);
+      std::memcpy(squares.next(), row_sums, to_size(width) * sizeof(double));
+      squares.push();
+    }
+    rows.window_sums(values, width, window.w, row_sums);
+    std::memcpy(sums.next(), row_sums, to_size(width) * sizeof(double));
+    sums.push();
+    if (!sums.full()) continue;
+    sums.sum(out);
+    if constexpr (with_squares) squares.sum(out_squares);
+    finish(y - window.h / 2, static_cast<const double*>(out), static_cast<const double*>(out_squares));
+  }
+}
+
+// The weights of both axes of a Gaussian window.
+struct GaussianWindow {
+  std::vector<double> rows, columns;
+
+  explicit GaussianWindow(LocalWindow window) : rows(gaussian_weights(window.h)), columns(gaussian_weights(window.w)) {}
+  // The size of the cut-off window, which is larger than the one that it is made for.
+  LocalWindow support() const {
+    return {2 * static_cast<std::int64_t>(rows.size()) - 1, 2 * static_cast<std::int64_t>(columns.size()) - 1};
+  }
+};
+
+// Calls finish(y, means) with the weighted means of every row of the tile.
+template <class T, class Finish>
+void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussian, const Finish& finish) {
+  const LocalRows& rows = local_rows();
+  const std::int64_t width = tile.width();
+  const LocalWindow support = gaussian.support();
+  const std::int64_t padded = width + support.w - 1;
+  std::vector<double> buffer(to_size(padded + width * (support.h + 1)));
+  double* values = buffer.data();
+  double* out = values + padded;
+  double* ring = out + width;
+  std::vector<const double*> lines(to_size(std::max(support.h, support.w)));
+  const std::int64_t first = tile.y0 - support.h / 2;
+  for (std::int64_t y = first; y < tile.y1 + support.h / 2; ++y) {
+    fetch(image.data + symmetric_index(y, image.h) * image.w, image.w, tile.x0 - support.w / 2, padded,
+          Reflection::symmetric, values);
+    for (std::int64_t i = 0; i < support.w; ++i) lines[to_size(i)] = values + i;
+    rows.weighted_sum(lines.data(), gaussian.columns.data(), support.w / 2, width,
+                      ring + (y - first) % support.h * width);
+    if (y - first < support.h - 1) continue;
+    for (std::int64_t i = 0; i < support.h; ++i) {
+      lines[to_size(i)] = ring + (y - first + 1 + i) % support.h * width;
+    }
+    rows.weighted_sum(lines.data(), gaussian.rows.data(), support.h / 2, width, out);
+    finish(y - support.h / 2, static_cast<const double*>(out));
+  }
+}
+
+// The median of bytes from a histogram that slides along the row; `bias` makes signed bytes rise with their bins.
+template <class T, class Finish>
+void byte_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
+  constexpr int kBias = std::is_signed_v<T> ? 128 : 0;
+  const std::int64_t rank = window.area() / 2;
+  std::vector<double> out(to_size(tile.width()));
+  std::vector<const T*> lines(to_size(window.h));
+  for (std::int64_t y = tile.y0; y < tile.y1; ++y) {
+    for (std::int64_t i = 0; i < window.h; ++i) {
+      lines[to_size(i)] = image.data + symmetric_index(y - window.h / 2 + i, image.h) * image.w;
+    }
+    std::int64_t bins[256] = {};
+    const auto count = [&](std::int64_t x, std::int64_t change) {
+      const std::int64_t column = symmetric_index(x, image.w);
+      for (const T* line : lines) bins[line[column] + kBias] += change;
+    };
+    for (std::int64_t x = tile.x0 - window.w / 2; x < tile.x0 + window.w / 2; ++x) count(x, 1);
+    std::int64_t median = 0;
+    for (std::int64_t x = tile.x0; x < tile.x1; ++x) {
+      count(x + window.w / 2, 1);
+      std::int64_t below = 0;
+      for (median = 0; below + bins[median] <= rank; ++median) below += bins[median];
+      out[to_size(x - tile.x0)] = static_cast<double>(median - kBias);
+      count(x - window.w / 2, -1);
+    }
+    finish(y, static_cast<const double*>(out.data()));
+  }
+}
+
+// The median by selection. Widening keeps the order, so values are selected in float64.
+template <class T, class Finish>
+void selected_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
+  std::vector<double> out(to_size(tile.width()));
+  std::vector<double> values(to_size(window.area()));
+  const auto middle = values.begin() + window.area() / 2;
+  for (std::int64_t y = tile.y0; y < tile.y1; ++y) {
+    for (std::int64_t x = tile.x0; x < tile.x1; ++x) {
+      for (std::int64_t i = 0; i < window.h; ++i) {
+        const T* row = image.data + symmetric_index(y - window.h / 2 + i, image.h) * image.w;
+        fetch(row, image.w, x - window.w / 2, window.w, Reflection::symmetric, values.data() + i * window.w);
+      }
+      const auto nan = std::find_if(values.begin(), values.end(), [](double value) { return value != value; });
+      if (nan == values.end()) std::nth_element(values.begin(), middle, values.end());
+      // Adding 0 turns -0 into 0: the two are equal, and which of them is selected is left open.
+      out[to_size(x - tile.x0)] = nan == values.end() ? *middle + 0.0 : *nan;
+    }
+    finish(y, static_cast<const double*>(out.data()));
+  }
+}
+
+// Calls body(image index, tile) over the batch in parallel. `window` is what a tile reaches beyond itself, `ring` the
+// number of float64 rows that it keeps.
+template <class Body>
+void for_tiles(const Image& image, LocalWindow window, std::int64_t ring, const Body& body) {
+  if (image.size() == 0) return;
+  const std::int64_t fitting = kTileBytes / static_cast<std::int64_t>(sizeof(double)) / ring;
+  const std::int64_t width = (std::max({std::int64_t{256}, fitting, window.w}) + 63) / 64 * 64;
+  // A band reads window.h - 1 rows twice, so bands are a few windows high.
+  const std::int64_t height = get_num_threads() == 1 ? image.h : std::max<std::int64_t>(64, 4 * window.h);
+  const std::int64_t bands = (image.h + height - 1) / height;
+  const std::int64_t tiles = (image.w + width - 1) / width;
+  const std::int64_t pixels = std::min(height, image.h) * std::min(width, image.w);
+  parallel_for(image.n * bands * tiles, std::max<std::int64_t>(1, kGrainPixels / pixels),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t task = begin; task < end; ++task) {
+                   const std::int64_t y = task / tiles % bands * height;
+                   const std::int64_t x = task % tiles * width;
+                   body(task / tiles / bands, Tile{y, std::min(y + height, image.h), x, std::min(x + width, image.w)});
+                 }
+               });
+}
+
+// Calls emit(image index, tile, y, surface) with every row of the local threshold, in float64.
+template <class Emit>
+void local_surface(const Image& image, LocalWindow window, LocalMethod method, double offset, const Emit& emit) {
+  visit_dtype(image.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const auto one_image = [&](std::int64_t i) { return View<const T>{image.as<T>().image(i), 1, image.h, image.w}; };
+    if (method == LocalMethod::mean) {
+      for_tiles(image, window, RowSums::ring_rows(window.h), [&](std::int64_t i, Tile tile) {
+        std::vector<double> surface(to_size(tile.width()));
+        sum_windows<false>(
+            one_image(i), tile, window, Reflection::symmetric, [&](std::int64_t y, const double* sums, const double*) {
+              local_rows().mean(sums, tile.width(), static_cast<double>(window.area()), offset, surface.data());
+              emit(i, tile, y, surface.data());
+            });
+      });
+      return;
+    }
+    const auto minus_offset = [&](std::int64_t i, Tile tile, std::vector<double>& surface) {
+      return [&, i, tile](std::int64_t y, const double* middle) {
+        for (std::size_t x = 0; x < surface.size(); ++x) surface[x] = middle[x] - offset;
+        emit(i, tile, y, surface.data());
+      };
+    };
+    if (method == LocalMethod::gaussian) {
+      const GaussianWindow gaussian(window);
+      for_tiles(image, gaussian.support(), gaussian.support().h, [&](std::int64_t i, Tile tile) {
+        std::vector<double> surface(to_size(tile.width()));
+        weigh_windows(one_image(i), tile, gaussian, minus_offset(i, tile, surface));
+      });
+    } else {
+      for_tiles(image, {1, window.w}, 1, [&](std::int64_t i, Tile tile) {
+        std::vector<double> surface(to_size(tile.width()));
+        if constexpr (sizeof(T) == 1) {
+          byte_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
+        } else {
+          selected_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
+        }
+      });
+    }
+  });
+}
+
+// Stores a row of float64 values where the pixel (i, y, x) of the surface is, rounded to its type.
+void store_row(const Image& image, std::int64_t i, Tile tile, std::int64_t y, const double* values, void* surface) {
+  const std::int64_t at = (i * image.h + y) * image.w + tile.x0;
+  if (surface_dtype(image.dtype) == DType::float64) {
+    std::memcpy(static_cast<double*>(surface) + at, values, to_size(tile.width()) * sizeof(double));
+    return;
+  }
+  float* to = static_cast<float*>(surface) + at;
+  for (std::int64_t x = 0; x < tile.width(); ++x) to[x] = static_cast<float>(values[x]);
+}
+
+// Calls finish(sums, squares, count, surface) for rows of windows that are reflected about pixel centres.
+template <class Finish>
+void deviation_surface(const Image& image, LocalWindow window, void* surface, const Finish& finish) {
+  visit_dtype(image.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    for_tiles(image, window, 2 * RowSums::ring_rows(window.h), [&](std::int64_t i, Tile tile) {
+      std::vector<double> values(to_size(tile.width()));
+      const View<const T> one{image.as<T>().image(i), 1, image.h, image.w};
+      sum_windows<true>(one, tile, window, Reflection::mirrored,
+                        [&](std::int64_t y, const double* sums, const double* squares) {
+                          finish(sums, squares, tile.width(), values.data());
+                          store_row(image, i, tile, y, values.data(), surface);
+                        });
+    });
+  });
+}
+
+// Rows [y0, y1) of one 8-bit image against their local means, in integers.
+template <class Column>
+void decide_band(View<const std::uint8_t> image, std::uint8_t flip, std::int64_t y0, std::int64_t y1,
+                 LocalWindow window, const IntegerMeanRule& rule, std::uint8_t* mask, std::uint64_t* words) {
+  constexpr bool narrow = sizeof(Column) == 2;
+  const LocalRows& rows = local_rows();
+  const std::int64_t half = window.w / 2;
+  const std::int64_t row_words = (image.w + 63) / 64;
+  const std::int64_t length = image.w + window.w - 1 + kColumnSlack;
+  std::vector<Column> columns(to_size(length));
+  std::vector<std::int32_t> scratch(to_size(narrow ? 0 : length));
+  Column* centre = columns.data() + half;
+  const auto row = [&](std::int64_t y) { return image.data + symmetric_index(y, image.h) * image.w; };
+  const auto area = static_cast<std::int32_t>(rule.area);
+  const auto bias = static_cast<std::int32_t>(rule.bias);
+  // A row of pixels that count as 0 makes the sums of the first rows out of the same loop.
+  const std::vector<std::uint8_t> zeros(to_size(image.w), flip);
+  const auto slide = [&](const std::uint8_t* enter, const std::uint8_t* leave) {
+    if constexpr (narrow) {
+      rows.slide_narrow(enter, leave, flip, image.w, centre);
+    } else {
+      rows.slide_wide(enter, leave, flip, image.w, centre);
+    }
+  };
+  for (std::int64_t y = y0 - window.h / 2; y < y0 + window.h / 2; ++y) slide(row(y), zeros.data());
+  const std::uint8_t* leave = zeros.data();
+  for (std::int64_t y = y0; y < y1; ++y) {
+    slide(row(y + window.h / 2), leave);
+    leave = row(y - window.h / 2);
+    for (std::int64_t x = 1; x <= half; ++x) {
+      centre[-x] = centre[symmetric_index(-x, image.w)];
+      centre[image.w - 1 + x] = centre[symmetric_index(image.w - 1 + x, image.w)];
+    }
+    const std::uint8_t* pixels = image.data + y * image.w;
+    std::uint8_t* to = mask == nullptr ? nullptr : mask + y * image.w;
+    std::uint64_t* bits = words == nullptr ? nullptr : words + y * row_words;
+    if constexpr (narrow) {
+      rows.decide_narrow(pixels, flip, columns.data(), image.w, window.w, area, bias, to, bits);
+    } else {
+      rows.decide_wide(pixels, flip, columns.data(), image.w, window.w, area, bias, scratch.data(), to, bits);
+    }
+  }
+}
+
+void integer_mean_masks(const Image& image, LocalWindow window, const IntegerMeanRule& rule, std::uint8_t* mask,
+                        PackedMasks packed) {
+  const std::uint8_t flip = image.dtype == DType::int8 ? 0 : 0x80;
+  const bool narrow = window.h <= local_rows().narrow_h && window.w <= local_rows().narrow_w;
+  const std::int64_t height = get_num_threads() == 1 ? image.h : std::max<std::int64_t>(64, 4 * window.h);
+  const std::int64_t bands = (image.h + height - 1) / height;
+  const std::int64_t grain = std::max<std::int64_t>(1, 16 * kGrainPixels / (std::min(height, image.h) * image.w));
+  parallel_for(image.n * bands, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t i = task / bands;
+      const std::int64_t y = task % bands * height;
+      const View<const std::uint8_t> one{image.as<std::uint8_t>().image(i), 1, image.h, image.w};
+      const auto decide = narrow ? decide_band<std::int16_t> : decide_band<std::int32_t>;
+      decide(one, flip, y, std::min(y + height, image.h), window, rule,
+             mask == nullptr ? nullptr : mask + i * image.image_size(),
+             packed.data == nullptr ? nullptr : packed.image(i));
+    }
+  });
+}
+
+// mask[x] = pixel > surface (or >=) in the surface's type.
+template <class Surface, class T>
+void compare_row(const T* pixels, const double* surface, std::int64_t count, bool strict, std::uint8_t* mask) {
+  for (std::int64_t x = 0; x < count; ++x) {
+    const auto pixel = static_cast<Surface>(widen(pixels[x]));
+    const auto threshold = static_cast<Surface>(surface[x]);
+    mask[x] = strict ? pixel > threshold : pixel >= threshold;
+  }
+}
+
+}  // namespace
+
+void threshold_local(const Context&, const Image& image, LocalWindow window, LocalMethod method, double offset,
+                     void* surface) {
+  check_local_window("threshold_local", "block_size", window);
+  local_surface(image, window, method, offset, [&](std::int64_t i, Tile tile, std::int64_t y, const double* values) {
+    store_row(image, i, tile, y, values, surface);
+  });
+}
+
+void threshold_niblack(const Context&, const Image& image, LocalWindow window, double k, void* surface) {
+  check_local_window("threshold_niblack", "window_size", window);
+  const auto area = static_cast<double>(window.area());
+  deviation_surface(image, window, surface,
+                    [&](const double* sums, const double* squares, std::int64_t count, double* values) {
+                      local_rows().niblack(sums, squares, count, area, k, values);
+                    });
+}
+
+void threshold_sauvola(const Context&, const Image& image, LocalWindow window, double k, double r, void* surface) {
+  check_local_window("threshold_sauvola", "window_size", window);
+  check_dynamic_range(r);
+  const auto area = static_cast<double>(window.area());
+  deviation_surface(image, window, surface,
+                    [&](const double* sums, const double* squares, std::int64_t count, double* values) {
+                      local_rows().sauvola(sums, squares, count, area, k, r, values);
+                    });
+}
+
+void adaptive_threshold(const Context&, const Image& image, LocalWindow window, LocalMethod method, double offset,
+                        bool strict, std::uint8_t* mask, PackedMasks packed) {
+  check_local_window("adaptive_threshold", "block_size", window);
+  if (image.size() == 0) return;
+  if (method == LocalMethod::mean) {
+    const IntegerMeanRule rule = integer_mean_rule(image.dtype, window, offset, strict);
+    if (rule.exact) return integer_mean_masks(image, window, rule, mask, packed);
+  }
+  local_surface(image, window, method, offset, [&](std::int64_t i, Tile tile, std::int64_t y, const double* surface) {
+    const std::int64_t at = (i * image.h + y) * image.w + tile.x0;
+    std::vector<std::uint8_t> bytes(to_size(mask == nullptr ? tile.width() : 0));
+    std::uint8_t* to = mask == nullptr ? bytes.data() : mask + at;
+    visit_dtype(image.dtype, [&](auto type) {
+      using T = typename decltype(type)::type;
+      const T* pixels = image.as<T>().data + at;
+      if (surface_dtype(image.dtype) == DType::float32) {
+        compare_row<float>(pixels, surface, tile.width(), strict, to);
+      } else {
+        compare_row<double>(pixels, surface, tile.width(), strict, to);
+      }
+    });
+    if (packed.data != nullptr) {
+      pack_rows().pack(to, 1, tile.width(), packed.image(i) + y * packed.words() + tile.x0 / 64);
+    }
+  });
+}
+
+}  // namespace rapidmask::cpu

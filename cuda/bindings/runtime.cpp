@@ -1,0 +1,60 @@
+// The device's side of a call: the device, stream and allocator of the caller's library; and what devices there are.
+
+
+#include "array.hpp"
+#include "module.hpp"
+#include "port.cuh"
+
+namespace rapidmask::python {
+namespace {
+
+constexpr std::uintptr_t kScratchAlignment = 256;
+
+// The names of the devices, and CUDA's text where there are none. Asked only when the user asks: importing this module
+// makes no CUDA call, so that it does so without a driver and a process may still fork.
+py::tuple devices() {
+  std::vector<std::string> names;
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return py::make_tuple(names, std::string(cudaGetErrorString(status)));
+  }
+  for (int i = 0; i < count; ++i) {
+#if defined(RM_EMULATE)
+    names.emplace_back("emulator");
+#else
+    cudaDeviceProp properties;
+    cuda::check(cudaGetDeviceProperties(&properties, i), "cudaGetDeviceProperties");
+    names.emplace_back(properties.name);
+#endif
+  }
+  return py::make_tuple(names, py::none());
+}
+
+}  // namespace
+
+Call::Call(const Array& like) : like_(like), context_{like.stream(), &Call::allocate, this} {
+#if !defined(RM_EMULATE)
+  cuda::check(cudaGetDevice(&caller_device_), "cudaGetDevice");
+  if (caller_device_ != like.device().id) cuda::check(cudaSetDevice(like.device().id), "cudaSetDevice");
+#endif
+}
+
+Call::~Call() {
+#if !defined(RM_EMULATE)
+  if (caller_device_ != like_.device().id) static_cast<void>(cudaSetDevice(caller_device_));
+#endif
+}
+
+void* Call::allocate(void* owner, std::size_t bytes) {
+  auto& call = *static_cast<Call*>(owner);
+  const py::gil_scoped_acquire locked;
+  call.scratch_.push_back(call.like_.empty(DType::uint8, {static_cast<std::int64_t>(bytes + kScratchAlignment)}));
+  const auto address = reinterpret_cast<std::uintptr_t>(call.scratch_.back().data());
+  return reinterpret_cast<void*>((address + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment);
+}
+
+void bind_runtime(py::module_& module) { module.def("devices", &devices); }
+
+}  // namespace rapidmask::python

@@ -1,0 +1,71 @@
+"""Fast post-processing of segmentation masks, on CPU and CUDA.
+
+Masks are dense arrays ``(..., H, W)`` of bool or uint8, `PackedMasks` (one bit per pixel) or `RLEMasks` (COCO's run
+lengths); whatever takes masks takes any of the three. Arrays come from NumPy, torch, CuPy or any library with DLPack, and
+results go back to the same library and device.
+"""
+
+from ._cpu import version as __version__
+from ._containers import PackedMasks, RLEMasks
+from ._dispatch import cuda_status
+from ._errors import CudaError
+from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
+from .ops.components import Components, connected_components, fill_holes, label, remove_small_objects
+from .ops.draw import apply_mask, overlay
+from .ops.measure import mask_areas, masks_to_boxes
+from .ops.pack import pack, unpack
+from .ops.rle import rle_decode, rle_encode, rle_from_string, rle_to_string
+from .ops.threshold import hysteresis_threshold, threshold
+from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
+from .ops.threshold_values import (
+    threshold_isodata,
+    threshold_li,
+    threshold_mean,
+    threshold_minimum,
+    threshold_multiotsu,
+    threshold_otsu,
+    threshold_triangle,
+    threshold_yen,
+)
+
+__all__ = [
+    "Components",
+    "CudaError",
+    "PackedMasks",
+    "RLEMasks",
+    "__version__",
+    "adaptive_threshold",
+    "apply_mask",
+    "connected_components",
+    "cuda_status",
+    "fill_holes",
+    "get_num_threads",
+    "hysteresis_threshold",
+    "isa",
+    "isa_levels",
+    "label",
+    "mask_areas",
+    "masks_to_boxes",
+    "overlay",
+    "pack",
+    "remove_small_objects",
+    "rle_decode",
+    "rle_encode",
+    "rle_from_string",
+    "rle_to_string",
+    "set_isa",
+    "set_num_threads",
+    "threshold",
+    "threshold_isodata",
+    "threshold_li",
+    "threshold_local",
+    "threshold_mean",
+    "threshold_minimum",
+    "threshold_multiotsu",
+    "threshold_niblack",
+    "threshold_otsu",
+    "threshold_sauvola",
+    "threshold_triangle",
+    "threshold_yen",
+    "unpack",
+]

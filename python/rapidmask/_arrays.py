@@ -1,0 +1,144 @@
+"""What the libraries that arrays come from can do, asked through their Python interfaces.
+
+The compiled modules read NumPy arrays and, through DLPack's C exchange API, torch tensors by themselves. They come here
+for what is rare or what only the library can do: a contiguous copy, a new array, the current stream.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = Any  # of NumPy, torch, CuPy or any library with DLPack
+HostArray = npt.NDArray[Any]
+
+_DLPACK_CPU = 1
+_DLPACK_CUDA = 2
+_DLPACK_CUDA_HOST = 3
+_DLPACK_CUDA_MANAGED = 13
+
+
+def is_on_cuda(array: Array) -> bool:
+    """Whether the array's memory is that of a CUDA device."""
+    if isinstance(array, np.ndarray):
+        return False
+    is_cuda = getattr(array, "is_cuda", None)  # torch: an attribute, an order of magnitude faster than DLPack's method
+    if is_cuda is not None:
+        return bool(is_cuda)
+    if hasattr(array, "__dlpack_device__"):
+        return array.__dlpack_device__()[0] in (_DLPACK_CUDA, _DLPACK_CUDA_MANAGED)
+    return hasattr(array, "__cuda_array_interface__")
+
+
+def native_byte_order(array: HostArray) -> HostArray:
+    """Return a copy of the array in the processor's byte order."""
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def contiguous(array: Array) -> Array:
+    """Return the array as a C-contiguous one of the same library."""
+    if isinstance(array, np.ndarray):
+        return np.ascontiguousarray(array)
+    if hasattr(array, "contiguous"):  # torch
+        return array.contiguous()
+    if is_on_cuda(array):
+        import cupy
+
+        return cupy.ascontiguousarray(cupy.asarray(array))
+    return np.ascontiguousarray(np.from_dlpack(array))
+
+
+def dlpack_capsule(array: Array) -> Any:
+    """Return the array's DLPack capsule, of version 1 where the library has it."""
+    arguments = {"stream": 1} if is_on_cuda(array) else {}  # the legacy default stream, where no other is known
+    try:
+        return array.__dlpack__(max_version=(1, 3), **arguments)
+    except TypeError:
+        return array.__dlpack__(**arguments)
+
+
+def from_numpy(like: Array, array: HostArray) -> Array:
+    """Return a NumPy array as one of the library of ``like``, or as it is where that library takes none."""
+    namespace = getattr(like, "__array_namespace__", None)
+    if namespace is None:
+        return array
+    library = namespace()
+    return library.from_dlpack(array) if hasattr(library, "from_dlpack") else library.asarray(array)
+
+
+def empty(like: Array, shape: tuple[int, ...], dtype: str) -> Array:
+    """Return a new, uninitialised array of the library and device of ``like``."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(like, torch.Tensor):
+        return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
+    import cupy
+
+    with cupy.cuda.Device(cuda_device(like)):
+        return cupy.empty(shape, dtype=dtype)
+
+
+def cuda_device(array: Array) -> int:
+    """Return the index of the CUDA device that holds the array."""
+    if hasattr(array, "__dlpack_device__"):
+        return int(array.__dlpack_device__()[1])
+    import cupy
+
+    pointer = array.__cuda_array_interface__["data"][0]
+    return int(cupy.cuda.runtime.pointerGetAttributes(pointer).device) if pointer else 0
+
+
+def current_stream(array: Array) -> int:
+    """Return the address of the stream on which the array's library now works on the array's device."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return int(torch.cuda.current_stream(array.device).cuda_stream)
+    if type(array).__module__.partition(".")[0] == "cupy":
+        import cupy
+
+        with cupy.cuda.Device(cuda_device(array)):
+            return int(cupy.cuda.get_current_stream().ptr)
+    interface = getattr(array, "__cuda_array_interface__", None)
+    if interface is not None and interface.get("stream"):
+        return int(interface["stream"])
+    return 1  # the legacy default stream, which waits for all others
+
+
+def to_float64(array: Array) -> Array:
+    """Return the array with elements of float64, of the same library and device."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return array.to(torch.float64)
+    if isinstance(array, np.ndarray):
+        return np.asarray(array, dtype=np.float64)
+    return array.astype("float64")
+
+
+def to_host(array: Array) -> HostArray:
+    """Return the array as a NumPy array, copied from its device where it is not in host memory."""
+    if isinstance(array, np.ndarray):
+        return array
+    if hasattr(array, "detach"):  # torch
+        return np.asarray(array.detach().cpu())
+    if is_on_cuda(array):
+        import cupy
+
+        return np.asarray(cupy.asnumpy(array))
+    return np.asarray(np.from_dlpack(array))
+
+
+def like(array: Array, values: HostArray) -> Array:
+    """Return NumPy values as an array of the library and device of ``array``."""
+    if isinstance(array, np.ndarray):
+        return values
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return torch.from_numpy(values).to(array.device)
+    if is_on_cuda(array):
+        import cupy
+
+        with cupy.cuda.Device(cuda_device(array)):
+            return cupy.asarray(values)
+    return from_numpy(array, values)

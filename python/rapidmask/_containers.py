@@ -1,0 +1,476 @@
+"""The two compact forms of a batch of masks: one bit per pixel, and run lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, SupportsIndex, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _arrays, _cpu, _dispatch
+from ._arrays import Array
+
+Size: TypeAlias = tuple[int, int]
+
+
+def _as_size(function: str, size: Sequence[SupportsIndex]) -> Size:
+    try:
+        height, width = (int(extent.__index__()) for extent in size)
+    except (TypeError, ValueError, AttributeError):
+        raise ValueError(f"{function}: size must be two integers (H, W), got {size!r}") from None
+    if height < 0 or width < 0:
+        raise ValueError(f"{function}: size must not be negative, got {(height, width)}")
+    return height, width
+
+
+class PackedMasks:
+    """A batch of masks with one bit per pixel.
+
+    Parameters
+    ----------
+    data : array of uint8, shape (N, H, S)
+        The bits, in little order along the width: pixel ``x`` is bit ``x % 8`` of byte ``x // 8``. A row has
+        ``S = 8 * ceil(W / 64)`` bytes; the bits past the width must be zero. Kept, not copied.
+    size : (int, int)
+        Height and width of each mask.
+
+    Raises
+    ------
+    TypeError
+        If ``data`` is no array of uint8.
+    ValueError
+        If its shape does not fit the size, or a bit past the width is set.
+
+    Notes
+    -----
+    ``a & b``, ``a | b``, ``a ^ b``, ``a - b`` and ``~a`` work mask by mask; one mask serves all of the other side.
+    Comparison with ``==`` tells whether size and all pixels agree. Memory is N·H·S bytes, an eighth of a dense mask.
+    On a device the bits stay there; pickling goes through the host and comes back as NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = rapidmask.pack(np.eye(3, dtype=bool)[None])
+    >>> masks
+    PackedMasks(1 masks of 3×3, numpy)
+    >>> masks.area()
+    array([3])
+    """
+
+    __slots__ = ("data", "size")
+    __hash__ = None  # type: ignore[assignment]
+
+    data: Array
+    size: Size
+
+    def __init__(self, data: Array, size: Sequence[SupportsIndex]) -> None:
+        height, width = _as_size("PackedMasks", size)
+        stride = 8 * ((width + 63) // 64)
+        shape = tuple(getattr(data, "shape", ()))
+        if str(getattr(data, "dtype", "no array")).rpartition(".")[2] != "uint8":
+            raise TypeError(
+                f"PackedMasks: data must be an array of uint8, got {getattr(data, 'dtype', type(data).__name__)}"
+            )
+        if len(shape) != 3 or shape[1:] != (height, stride):
+            raise ValueError(
+                f"PackedMasks: data must have shape (N, {height}, {stride}) for size {(height, width)}, got {shape}"
+            )
+        self.data = data
+        self.size = (height, width)
+        if width % 64 and (_arrays.to_host(data[:, :, stride - 8 :]) & ~self._tail()[-8:]).any():
+            raise ValueError("PackedMasks: the bits of data past the width must be zero, got some set")
+
+    @classmethod
+    def _wrap(cls, data: Array, size: Size) -> PackedMasks:
+        """Make one of bits that are known to be right."""
+        masks = cls.__new__(cls)
+        masks.data = data
+        masks.size = size
+        return masks
+
+    @classmethod
+    def from_packbits(cls, array: npt.ArrayLike, width: int) -> PackedMasks:
+        """Make packed masks of what ``numpy.packbits(masks, axis=-1, bitorder="little")`` gave.
+
+        Parameters
+        ----------
+        array : array of uint8, shape (..., H, ceil(width / 8))
+            The bits; those past the width are ignored.
+        width : int
+            The masks' width in pixels.
+
+        Returns
+        -------
+        PackedMasks
+            A copy, with rows padded to whole words.
+        """
+        bits = np.asarray(array)
+        if bits.dtype != np.uint8:
+            raise TypeError(f"from_packbits: array must be uint8, got {bits.dtype}")
+        used = (width + 7) // 8
+        if bits.ndim < 2 or width < 0 or bits.shape[-1] != used:
+            raise ValueError(
+                f"from_packbits: array must have shape (..., H, {used}) for a width of {width}, got {bits.shape}"
+            )
+        height = bits.shape[-2]
+        count = int(np.prod(bits.shape[:-2]))
+        data = np.zeros((count, height, 8 * ((width + 63) // 64)), np.uint8)
+        data[:, :, :used] = bits.reshape(count, height, used)
+        masks = cls._wrap(data, (height, width))
+        data &= masks._tail()
+        return masks
+
+    def _tail(self) -> npt.NDArray[np.uint8]:
+        """Return the bytes of a row whose every pixel is set."""
+        height, width = self.size
+        row = np.zeros(8 * ((width + 63) // 64), np.uint8)
+        row[: width // 8] = 255
+        if width % 8:
+            row[width // 8] = (1 << width % 8) - 1
+        return row
+
+    def __len__(self) -> int:
+        return int(self.data.shape[0])
+
+    def __getitem__(self, index: Any) -> PackedMasks:
+        """Return the masks that an integer, slice, boolean array or list of integers selects."""
+        if isinstance(index, SupportsIndex) and not isinstance(index, (np.ndarray, bool, np.bool_)):
+            i = index.__index__()
+            if not -len(self) <= i < len(self):
+                raise IndexError(f"PackedMasks: index must be within {len(self)} masks, got {i}")
+            i %= len(self)
+            index = slice(i, i + 1)
+        elif not isinstance(index, slice):
+            index = _mask_index("PackedMasks", index)
+        return PackedMasks._wrap(self.data[index], self.size)
+
+    def __iter__(self) -> Iterator[PackedMasks]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"PackedMasks({len(self)} masks of {self.size[0]}×{self.size[1]}, {_place(self.data)})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PackedMasks):
+            return NotImplemented
+        return self.size == other.size and len(self) == len(other) and bool((self.data == other.data).all())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PackedMasks._wrap, (np.ascontiguousarray(_arrays.to_host(self.data)), self.size)
+
+    def _check(self, other: object, operator: str) -> None:
+        if not isinstance(other, PackedMasks):
+            raise TypeError(f"PackedMasks {operator}: the other side must be PackedMasks, got {type(other).__name__}")
+        if self.size != other.size:
+            raise ValueError(f"PackedMasks {operator}: sizes must agree, got {self.size} and {other.size}")
+        if len(self) != len(other) and 1 not in (len(self), len(other)):
+            raise ValueError(
+                f"PackedMasks {operator}: both sides must hold as many masks, or one, got {len(self)} and {len(other)}"
+            )
+
+    def __and__(self, other: PackedMasks) -> PackedMasks:
+        self._check(other, "&")
+        return PackedMasks._wrap(self.data & other.data, self.size)
+
+    def __or__(self, other: PackedMasks) -> PackedMasks:
+        self._check(other, "|")
+        return PackedMasks._wrap(self.data | other.data, self.size)
+
+    def __xor__(self, other: PackedMasks) -> PackedMasks:
+        self._check(other, "^")
+        return PackedMasks._wrap(self.data ^ other.data, self.size)
+
+    def __sub__(self, other: PackedMasks) -> PackedMasks:
+        self._check(other, "-")
+        return PackedMasks._wrap(self.data & ~other.data, self.size)
+
+    def __invert__(self) -> PackedMasks:
+        row = self._tail()
+        if not isinstance(self.data, np.ndarray):
+            ones = _arrays.like(self.data, row)
+            return PackedMasks._wrap(self.data ^ ones, self.size)
+        return PackedMasks._wrap(self.data ^ row, self.size)
+
+    def area(self) -> Array:
+        """Return the number of pixels of each mask, int64 (N,)."""
+        return _dispatch.backend(self.data).mask_areas(self.data, self.size[1])
+
+    def boxes(self) -> Array:
+        """Return the bounding box (x0, y0, x1, y1) of each mask, half-open, int64 (N, 4); zeros for an empty mask."""
+        return _dispatch.backend(self.data).masks_to_boxes(self.data, self.size[1])
+
+    def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
+        """Return the masks as an array (N, H, W) of bool or uint8."""
+        as_bool = _wants_bool("to_dense", dtype)
+        return _dispatch.backend(self.data).unpack(self.data, self.size[1], as_bool, None)
+
+    def to_packed(self) -> PackedMasks:
+        """Return these masks themselves."""
+        return self
+
+    def to_rle(self) -> RLEMasks:
+        """Return the masks as run lengths (host memory only)."""
+        counts, offsets = _dispatch.host_backend("to_rle", self.data).rle_encode(self.data, self.size[1])
+        return RLEMasks._wrap(counts, offsets, self.size)
+
+
+class RLEMasks:
+    """A batch of masks as COCO's run lengths.
+
+    Parameters
+    ----------
+    counts : array of uint32
+        The runs of all masks, one after the other. Pixels are read column by column; the first run of a mask counts
+        background and may be 0.
+    offsets : array of int64, shape (N + 1,)
+        Where the runs of each mask begin; the last is ``len(counts)``.
+    size : (int, int)
+        Height and width of each mask.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays have other types, or the runs of a mask do not add up to H·W.
+
+    Notes
+    -----
+    Runs are kept in canonical form, in which no run but the first is empty: other runs are rewritten, so that equal masks
+    have equal runs. Set operations as for `PackedMasks`, on the runs. Memory is 4 bytes a run and 8 a mask.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = rapidmask.rle_encode(np.eye(3, dtype=bool)[None])
+    >>> masks.counts
+    array([0, 1, 3, 1, 3, 1], dtype=uint32)
+    >>> masks.to_coco("str")
+    [{'size': [3, 3], 'counts': '0132N0'}]
+    """
+
+    __slots__ = ("counts", "offsets", "size")
+    __hash__ = None  # type: ignore[assignment]
+
+    counts: Array
+    offsets: Array
+    size: Size
+
+    def __init__(self, counts: Array, offsets: Array, size: Sequence[SupportsIndex]) -> None:
+        height, width = _as_size("RLEMasks", size)
+        # The union of a mask with itself is the mask, checked and in canonical form.
+        self.counts, self.offsets = _cpu.rle_combine(counts, offsets, counts, offsets, height, width, "|")
+        self.size = (height, width)
+
+    @classmethod
+    def _wrap(cls, counts: Array, offsets: Array, size: Size) -> RLEMasks:
+        """Make one of runs that are known to be right."""
+        masks = cls.__new__(cls)
+        masks.counts = counts
+        masks.offsets = offsets
+        masks.size = size
+        return masks
+
+    @classmethod
+    def from_coco(cls, rles: Sequence[dict[str, Any]], size: Sequence[SupportsIndex] | None = None) -> RLEMasks:
+        """Make run lengths of COCO's dictionaries.
+
+        Parameters
+        ----------
+        rles : sequence of {"size": [H, W], "counts": bytes, str or list of int}
+            As pycocotools gives them, or with uncompressed counts. All of one size.
+        size : (int, int), optional
+            The size when the sequence may be empty; must agree with the dictionaries.
+
+        Returns
+        -------
+        RLEMasks
+            On the host, as NumPy.
+
+        Raises
+        ------
+        ValueError
+            If sizes differ, or counts cannot be read or do not add up to H·W.
+        """
+        sizes = {_as_size("from_coco", rle["size"]) for rle in rles}
+        if size is not None:
+            sizes.add(_as_size("from_coco", size))
+        if len(sizes) > 1:
+            raise ValueError(f"from_coco: all masks must have one size, got {sorted(sizes)}")
+        height, width = sizes.pop() if sizes else (0, 0)
+        runs = [_read_counts(rle["counts"]) for rle in rles]
+        offsets = np.zeros(len(runs) + 1, np.int64)
+        np.cumsum([len(run) for run in runs], out=offsets[1:])
+        counts = np.concatenate(runs) if runs else np.zeros(0, np.uint32)
+        return cls(counts, offsets, (height, width))
+
+    def to_coco(self, counts: Literal["bytes", "str", "list"] = "bytes") -> list[dict[str, Any]]:
+        """Return one COCO dictionary per mask.
+
+        Parameters
+        ----------
+        counts : {"bytes", "str", "list"}
+            Compressed counts as pycocotools gives them, the same as text (for JSON), or the runs themselves.
+
+        Returns
+        -------
+        list of {"size": [H, W], "counts": ...}
+        """
+        if counts not in ("bytes", "str", "list"):
+            raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
+        host = _arrays.to_host(self.counts)
+        offsets = _arrays.to_host(self.offsets).tolist()
+        result = []
+        for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+            runs = host[begin:end]
+            value: Any
+            if counts == "list":
+                value = runs.tolist()
+            else:
+                value = _cpu.rle_to_string(runs)
+                if counts == "str":
+                    value = value.decode("ascii")
+            result.append({"size": list(self.size), "counts": value})
+        return result
+
+    def __len__(self) -> int:
+        return int(self.offsets.shape[0]) - 1
+
+    def __getitem__(self, index: Any) -> RLEMasks:
+        """Return the masks that an integer, slice, boolean array or list of integers selects."""
+        if isinstance(index, SupportsIndex) and not isinstance(index, (np.ndarray, bool, np.bool_)):
+            i = index.__index__()
+            if not -len(self) <= i < len(self):
+                raise IndexError(f"RLEMasks: index must be within {len(self)} masks, got {i}")
+            i %= len(self)
+            index = slice(i, i + 1)
+        if isinstance(index, slice) and index.indices(len(self))[2] == 1:
+            begin, end, _ = index.indices(len(self))
+            end = max(begin, end)
+            first = int(self.offsets[begin])
+            return RLEMasks._wrap(
+                self.counts[first : int(self.offsets[end])], self.offsets[begin : end + 1] - first, self.size
+            )
+        chosen = np.arange(len(self))[index if isinstance(index, slice) else _mask_index("RLEMasks", index)]
+        offsets = _arrays.to_host(self.offsets)
+        counts = _arrays.to_host(self.counts)
+        lengths = np.diff(offsets)[chosen]
+        new_offsets = np.zeros(len(chosen) + 1, np.int64)
+        np.cumsum(lengths, out=new_offsets[1:])
+        source = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][chosen] - new_offsets[:-1], lengths)
+        picked = counts[source]
+        if not isinstance(self.counts, np.ndarray):
+            return RLEMasks._wrap(_arrays.like(self.counts, picked), _arrays.like(self.offsets, new_offsets), self.size)
+        return RLEMasks._wrap(picked, new_offsets, self.size)
+
+    def __iter__(self) -> Iterator[RLEMasks]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        runs = int(self.counts.shape[0])
+        return f"RLEMasks({len(self)} masks of {self.size[0]}×{self.size[1]}, {runs} runs, {_place(self.counts)})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RLEMasks):
+            return NotImplemented
+        return (
+            self.size == other.size
+            and np.array_equal(_arrays.to_host(self.offsets), _arrays.to_host(other.offsets))
+            and np.array_equal(_arrays.to_host(self.counts), _arrays.to_host(other.counts))
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RLEMasks._wrap, (_arrays.to_host(self.counts), _arrays.to_host(self.offsets), self.size)
+
+    def _combine(self, other: object, operation: str) -> RLEMasks:
+        if not isinstance(other, RLEMasks):
+            raise TypeError(f"RLEMasks {operation}: the other side must be RLEMasks, got {type(other).__name__}")
+        if self.size != other.size:
+            raise ValueError(f"RLEMasks {operation}: sizes must agree, got {self.size} and {other.size}")
+        module = _dispatch.host_backend(f"RLEMasks {operation}", self.counts)
+        counts, offsets = module.rle_combine(
+            self.counts, self.offsets, other.counts, other.offsets, *self.size, operation
+        )
+        return RLEMasks._wrap(counts, offsets, self.size)
+
+    def __and__(self, other: RLEMasks) -> RLEMasks:
+        return self._combine(other, "&")
+
+    def __or__(self, other: RLEMasks) -> RLEMasks:
+        return self._combine(other, "|")
+
+    def __xor__(self, other: RLEMasks) -> RLEMasks:
+        return self._combine(other, "^")
+
+    def __sub__(self, other: RLEMasks) -> RLEMasks:
+        return self._combine(other, "-")
+
+    def __invert__(self) -> RLEMasks:
+        height, width = self.size
+        if height * width == 0:
+            return self
+        full = RLEMasks._wrap(
+            _arrays.like(self.counts, np.array([0, height * width], np.uint32)),
+            _arrays.like(self.offsets, np.array([0, 2], np.int64)),
+            self.size,
+        )
+        return full._combine(self, "-")
+
+    def area(self) -> Array:
+        """Return the number of pixels of each mask, int64 (N,)."""
+        return _dispatch.host_backend("area", self.counts).rle_areas(self.counts, self.offsets, *self.size)
+
+    def boxes(self) -> Array:
+        """Return the bounding box (x0, y0, x1, y1) of each mask, half-open, int64 (N, 4); zeros for an empty mask."""
+        return _dispatch.host_backend("boxes", self.counts).rle_boxes(self.counts, self.offsets, *self.size)
+
+    def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
+        """Return the masks as an array (N, H, W) of bool or uint8."""
+        as_bool = _wants_bool("to_dense", dtype)
+        module = _dispatch.host_backend("to_dense", self.counts)
+        return module.rle_decode(self.counts, self.offsets, *self.size, as_bool)
+
+    def to_packed(self) -> PackedMasks:
+        """Return the masks with one bit per pixel."""
+        dense = self.to_dense(np.uint8)
+        return PackedMasks._wrap(_dispatch.backend(dense).pack(dense), self.size)
+
+    def to_rle(self) -> RLEMasks:
+        """Return these masks themselves."""
+        return self
+
+
+def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
+    array = _arrays.to_host(index) if hasattr(index, "shape") else np.asarray(index)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "biu":
+        raise TypeError(f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}")
+    return array
+
+
+def _read_counts(counts: Any) -> npt.NDArray[np.uint32]:
+    if isinstance(counts, (bytes, str)):
+        return _cpu.rle_from_string(counts)
+    runs = np.asarray(counts)
+    if runs.size == 0:
+        return np.zeros(0, np.uint32)
+    if runs.ndim != 1 or runs.dtype.kind not in "iu" or runs.min() < 0 or runs.max() > 0xFFFFFFFF:
+        raise ValueError("from_coco: counts must be bytes, str or a list of integers from 0 to 2^32 - 1")
+    return runs.astype(np.uint32)
+
+
+def _wants_bool(function: str, dtype: npt.DTypeLike) -> bool:
+    if dtype is bool:
+        return True
+    name = str(dtype).rpartition(".")[2] if not isinstance(dtype, type) else np.dtype(dtype).name
+    if name in ("bool", "bool_"):
+        return True
+    if name == "uint8":
+        return False
+    raise TypeError(f"{function}: dtype must be bool or uint8, got {dtype!r}")
+
+
+def _place(array: Array) -> str:
+    if isinstance(array, np.ndarray):
+        return "numpy"
+    return f"{type(array).__module__.partition('.')[0]} on {getattr(array, 'device', 'cpu')}"

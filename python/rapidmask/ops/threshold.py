@@ -1,0 +1,135 @@
+"""Comparison of images with thresholds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import _arrays, _dispatch
+from .._arrays import Array
+from ._masks import Masks, Output, check_output, wrap_packed
+
+
+def _values(function: str, x: Array, value: Any) -> Any:
+    """Return a threshold as a float, an int or an array of float32 or float64."""
+    if isinstance(value, (float, int)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if not hasattr(value, "shape"):
+        raise TypeError(f"{function}: value must be a number or an array, got {type(value).__name__}")
+    per_image = len(value.shape) == len(x.shape) - 2
+    floating = str(value.dtype).rpartition(".")[2] in ("float32", "float64")
+    return value if floating and not per_image else _arrays.to_float64(value)
+
+
+def threshold(
+    x: Array,
+    value: Any = 0.0,
+    *,
+    op: Literal[">", ">="] = ">",
+    output: Output = "bool",
+    out: Array | None = None,
+) -> Masks:
+    """Compare images with thresholds: foreground where ``x > value``.
+
+    Parameters
+    ----------
+    x : array of integers or floats, shape (..., H, W)
+        Images, logits or probabilities: bool, (u)int8 to (u)int64, float16, bfloat16 (torch), float32, float64. With
+        ``output`` "bool" or "uint8" any number of dimensions does.
+    value : number or array
+        One threshold, one for each image (shape ``x.shape[:-2]``), or one for each pixel (shape ``x.shape`` or (H, W)).
+        Where an array could be either of the last two, it is one for each image.
+    op : {">", ">="}
+        The comparison.
+    output : {"bool", "uint8", "packed", "rle"}
+        The form of the masks.
+    out : array, optional
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+
+    Returns
+    -------
+    array of x.shape, PackedMasks or RLEMasks
+        In the library and on the device of ``x``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array, is on another device, or ``out`` has another type.
+    ValueError
+        If shapes do not fit, a number is NaN, or a name is unknown.
+
+    Notes
+    -----
+    The comparison is exact, whatever the types: uint8 with 3.5 as with 3, float32 with float64 without rounding. Only a
+    plain number is rounded to a floating ``x``'s type first, which is what NumPy and torch do with it. NaN is never
+    foreground. One pass over the pixels; "packed" and "rle" never make a dense mask. On a device: one launch, no
+    synchronisation (but for "rle").
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.threshold(np.array([[0.2, 0.5], [0.7, np.nan]]), 0.5)
+    array([[False, False],
+           [ True, False]])
+    >>> rapidmask.threshold(np.array([[[1, 2]], [[3, 4]]]), np.array([1, 3]), op=">=", output="uint8")
+    array([[[1, 1]],
+    <BLANKLINE>
+           [[1, 1]]], dtype=uint8)
+    """
+    if output != "bool":
+        check_output("threshold", output)
+    if type(value) is not float and type(value) is not int:
+        value = _values("threshold", x, value)
+    if output == "rle":
+        if out is not None:
+            raise ValueError("threshold: out must be None when output is 'rle'")
+        result = _dispatch.backend(x).threshold(x, value, op, "packed", None)
+    else:
+        result = _dispatch.backend(x).threshold(x, value, op, output, out)
+    return result if output == "bool" else wrap_packed(result, x, output)
+
+
+def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8) -> Array:
+    """Keep what is above a low threshold and connected to something above a high one.
+
+    Parameters
+    ----------
+    x : array of integers or floats, shape (..., H, W)
+        Images.
+    low, high : number or array
+        Thresholds, as `threshold` takes them. Where low is above high, high counts for both.
+    connectivity : {4, 8}
+        Neighbours of a pixel.
+
+    Returns
+    -------
+    array of bool, shape (..., H, W)
+        Components of ``x > low`` that hold a pixel with ``x > high``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `threshold`; also for another connectivity.
+
+    Notes
+    -----
+    ``skimage.filters.apply_hysteresis_threshold`` connects by 4. Cost: two comparisons and one union-find over runs.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.hysteresis_threshold(np.array([[1, 2, 1, 0, 1, 1]]), 0.5, 1.5)
+    array([[ True,  True,  True, False, False, False]])
+    """
+    if len(getattr(x, "shape", ())) < 2 and hasattr(x, "shape"):
+        raise ValueError(
+            f"hysteresis_threshold: x must have at least 2 dimensions (..., H, W), got shape {tuple(x.shape)}"
+        )
+    strong = threshold(x, high)
+    weak = threshold(x, low)
+    weak |= strong  # where low is above high
+    return _dispatch.backend(weak).hysteresis(weak, strong, connectivity)
+
