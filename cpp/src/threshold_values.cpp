@@ -287,15 +287,17 @@ ThresholdStatus float_threshold(const Request& request, const T* pixels, std::in
   const bool mean = request.classes == 0 && request.method == ThresholdMethod::mean;
   const bool li = request.classes == 0 && request.method == ThresholdMethod::li;
   F smallest, largest;
-  if (!float_range(pixels, count, parallel, smallest, largest)) return ThresholdStatus::not_finite;
   if (mean) {
     double sum;
     sum_chunks<1>(count, parallel, &sum, [&](std::int64_t begin, std::int64_t length, double* out) {
       *out = histogram_rows().of(T{}).sum(pixels + begin, length);
     });
     *request.values = sum / static_cast<double>(count);
-    return ThresholdStatus::found;
+    // A sum of finite pixels may overflow, too.
+    const bool finite = is_finite(sum) || float_range(pixels, count, parallel, smallest, largest);
+    return finite ? ThresholdStatus::found : ThresholdStatus::not_finite;
   }
+  if (!float_range(pixels, count, parallel, smallest, largest)) return ThresholdStatus::not_finite;
   if (smallest == largest && request.classes == 0 && answers_constant_floats(request.method)) {
     *request.values = static_cast<double>(smallest);
     return ThresholdStatus::found;

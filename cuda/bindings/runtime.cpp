@@ -55,6 +55,12 @@ void* Call::allocate(void* owner, std::size_t bytes) {
   return reinterpret_cast<void*>((address + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment);
 }
 
-void bind_runtime(py::module_& module) { module.def("devices", &devices); }
+void bind_runtime(py::module_& module) {
+  module.def("devices", &devices);
+#if defined(RM_EMULATE)
+  module.def("set_seed", &emu::set_seed, py::arg("seed"));
+  module.def("set_workers", &emu::set_workers, py::arg("count"));
+#endif
+}
 
 }  // namespace rapidmask::python

@@ -43,7 +43,7 @@ def sample_picture() -> npt.NDArray[np.uint8]:
         distance = np.hypot(y[near] - cy, x[near] - cx) / radius
         light[near] = np.maximum(light[near], strength * np.exp(-0.5 * distance**2))
     background = 0.07 + 0.22 * (x + 0.5 * y) / (1.5 * _SIDE) + 0.02 * np.sin(x / 61) * np.cos(y / 83)
-    noise = rng.normal(size=light.shape) * (0.012 + 0.028 * np.sqrt(background + light))
+    noise = rng.normal(size=light.shape) * (0.008 + 0.022 * np.sqrt(background + light))
     pixels: npt.NDArray[np.uint8] = np.clip((background + 0.76 * light + noise) * 255, 0, 255).astype(np.uint8)
     return pixels
 
@@ -65,7 +65,7 @@ def _cell(dy: _Floats, dx: _Floats, radius: float, rng: np.random.Generator) -> 
     if rng.random() < 0.45:  # a vacuole, as dark as the background
         oy, ox = rng.uniform(-0.3, 0.3, 2) * radius
         shade *= 1 - 0.97 * _step((rng.uniform(0.14, 0.34) * radius - np.hypot(along - ox, across - oy)) / 0.9)
-    strength = rng.uniform(0.45, 0.95)
+    strength = rng.uniform(0.64, 1.0)
     return np.asarray(np.clip(strength * shade * _step((1 - depth) * radius / 1.1), 0, 1))
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .ops.components import connected_components, fill_holes, remove_small_objects
-from .ops.threshold import (
+from . import (
     adaptive_threshold,
+    connected_components,
+    fill_holes,
     hysteresis_threshold,
+    remove_small_objects,
     threshold,
     threshold_isodata,
     threshold_li,

@@ -181,6 +181,7 @@ def _segment_command(arguments: argparse.Namespace) -> int:
             for line in lines:
                 say(line)
             bar.update()
+            bar.refresh()
     return status
 
 
@@ -206,6 +207,9 @@ class _NoBar:
         """Do nothing."""
 
     def update(self) -> None:
+        """Do nothing."""
+
+    def refresh(self) -> None:
         """Do nothing."""
 
 

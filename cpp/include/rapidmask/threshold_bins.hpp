@@ -8,8 +8,8 @@
 // then moved by one where that contradicts the edges. Bins are closed below and open above, the last is closed.
 //
 // Sums of floats have one shape on every thread count, instruction level and device, so that they have one result:
-// lane j of 256 adds the items j, j + 256, j + 512, … in this order, starting from 0; then lanes are added in pairs, j
-// and j + 128, then j and j + 64, … The sum of an image is the sum, in this shape, of the sums of its chunks of 4096
+// lane j of 64 adds the items j, j + 64, j + 128, … in this order, starting from 0; then lanes are added in pairs, j
+// and j + 32, then j and j + 16, … The sum of an image is the sum, in this shape, of the sums of its chunks of 4096
 // consecutive pixels. Items are doubles.
 #pragma once
 
@@ -22,7 +22,7 @@ namespace rapidmask {
 
 inline constexpr std::int64_t kFloatBins = 256;
 inline constexpr std::int64_t kMaxIntegerBins = std::int64_t{1} << 24;
-inline constexpr std::int64_t kSumLanes = 256;
+inline constexpr std::int64_t kSumLanes = 64;
 inline constexpr std::int64_t kSumChunk = 4096;
 
 // The type a pixel is computed in: its own, float for the half-width types.
@@ -128,7 +128,7 @@ struct SplitSums {
   double above, below, count_above;
 };
 
-// Adds the 256 lanes in pairs; the sum is then in lane 0.
+// Adds the 64 lanes in pairs; the sum is then in lane 0.
 RM_HOST_DEVICE void fold_lanes(double* lanes) {
   for (std::int64_t width = kSumLanes / 2; width > 0; width /= 2)
     for (std::int64_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];

@@ -252,8 +252,8 @@ RM_HOST_DEVICE ThresholdResult minimum_threshold(const std::int64_t* counts, std
 // Li & Tam (1998): t ← (μ₂ − μ₁) / (log μ₂ − log μ₁), where μ₁ and μ₂ are the means of the values up to t and above it,
 // all less the image's minimum, from the mean until t moves by no more than a tolerance or μ₁ is 0.
 struct LiState {
-  double current;    // splits the next pass
-  double next;       // the result when done
+  double current;  // splits the next pass
+  double next;     // the result when done
   double tolerance;
   std::int32_t done;
 };

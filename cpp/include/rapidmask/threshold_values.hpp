@@ -1,4 +1,5 @@
-// Global threshold values: one number (or classes − 1 numbers) per image, as scikit-image 0.26 computes them by default.
+// Global threshold values: one number (or classes − 1 numbers) per image, as scikit-image 0.26 computes them by
+// default.
 //
 // otsu, yen, isodata, triangle, minimum and multiotsu are read off the image's histogram (threshold_bins.hpp has the
 // bins, threshold_rules.hpp and threshold_multiotsu.hpp the methods): one bin per integer between the smallest and the

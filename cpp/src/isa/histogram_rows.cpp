@@ -6,8 +6,8 @@ namespace {
 
 // --- Bytes ---
 
-constexpr std::int64_t kManyBytes = std::int64_t{1} << 19;   // pays for clearing and folding a table of pairs
-constexpr std::int64_t kPairBlock = std::int64_t{1} << 32;   // pixels that 32-bit counters of pairs hold
+constexpr std::int64_t kManyBytes = std::int64_t{1} << 19;  // pays for clearing and folding a table of pairs
+constexpr std::int64_t kPairBlock = std::int64_t{1} << 32;  // pixels that 32-bit counters of pairs hold
 constexpr int kTables = 8;
 constexpr int kStreams = 4;
 
@@ -116,44 +116,39 @@ void bins(const T* __restrict pixels, std::int64_t count, const FloatBins<Widene
   for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<std::uint8_t>(by_value.index(widen(pixels[i])));
 }
 
-// Lanes are taken 16 at a time, so that their sums stay in registers; a chunk stays in the first-level cache.
-constexpr std::int64_t kLaneGroup = 16;
-
-// Calls take(j, x) for each lane j of the group from `first`, in the order of the pixels.
-template <class T, class Take>
+// Calls take(j, x) for each lane j of the `Group` lanes from `first`, in the order of the pixels. A group's sums stay
+// in registers.
+template <std::int64_t Group, class T, class Take>
 inline __attribute__((always_inline)) void visit_lanes(const T* pixels, std::int64_t count, std::int64_t first,
                                                        Take take) {
   std::int64_t i = first;
-  for (; i + kLaneGroup <= count; i += kSumLanes)
-    for (std::int64_t j = 0; j < kLaneGroup; ++j) take(j, widen(pixels[i + j]));
-  for (std::int64_t j = 0; i + j < count && j < kLaneGroup; ++j) take(j, widen(pixels[i + j]));
+  for (; i + Group <= count; i += kSumLanes)
+    for (std::int64_t j = 0; j < Group; ++j) take(j, widen(pixels[i + j]));
+  for (std::int64_t j = 0; i + j < count && j < Group; ++j) take(j, widen(pixels[i + j]));
 }
 
 template <class T>
 double sum(const T* pixels, std::int64_t count) {
-  double lanes[kSumLanes];
-  for (std::int64_t first = 0; first < kSumLanes; first += kLaneGroup) {
-    double sums[kLaneGroup] = {};
-    visit_lanes(pixels, count, first, [&](std::int64_t j, auto x) { sums[j] += static_cast<double>(x); });
-    for (std::int64_t j = 0; j < kLaneGroup; ++j) lanes[first + j] = sums[j];
-  }
+  double lanes[kSumLanes] = {};
+  visit_lanes<kSumLanes>(pixels, count, 0, [&](std::int64_t j, auto x) { lanes[j] += static_cast<double>(x); });
   fold_lanes(lanes);
   return lanes[0];
 }
 
 template <class T>
 SplitSums split(const T* pixels, std::int64_t count, WidenedType<T> smallest, double threshold) {
+  constexpr std::int64_t kGroup = 16;
   double above[kSumLanes], below[kSumLanes], counts[kSumLanes];
-  for (std::int64_t first = 0; first < kSumLanes; first += kLaneGroup) {
-    double sums_above[kLaneGroup] = {}, sums_below[kLaneGroup] = {}, sums_count[kLaneGroup] = {};
-    visit_lanes(pixels, count, first, [&](std::int64_t j, auto x) {
+  for (std::int64_t first = 0; first < kSumLanes; first += kGroup) {
+    double sums_above[kGroup] = {}, sums_below[kGroup] = {}, sums_count[kGroup] = {};
+    visit_lanes<kGroup>(pixels, count, first, [&](std::int64_t j, auto x) {
       const double shifted = static_cast<double>(x - smallest);
       const double is_above = static_cast<double>(shifted > threshold);  // 0 or 1: a product vectorises, a choice not
       sums_above[j] += shifted * is_above;
       sums_below[j] += shifted * (1.0 - is_above);
       sums_count[j] += is_above;
     });
-    for (std::int64_t j = 0; j < kLaneGroup; ++j) {
+    for (std::int64_t j = 0; j < kGroup; ++j) {
       above[first + j] = sums_above[j];
       below[first + j] = sums_below[j];
       counts[first + j] = sums_count[j];

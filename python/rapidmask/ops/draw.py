@@ -15,7 +15,7 @@ from .._arrays import Array, is_on_cuda, to_host
 from .._containers import PackedMasks, RLEMasks
 
 _COLOURS = 1024  # of the default table; labels beyond it begin again
-_LIGHTNESS = (0.74, 0.54, 0.88)  # in turn, so that neighbours differ where hues look alike
+_LIGHTNESS = (0.68, 0.48, 0.84)  # in turn, so that neighbours differ where hues look alike
 _CHROMA = 0.19
 
 
@@ -234,7 +234,7 @@ def _colour_table(colors: npt.ArrayLike) -> npt.NDArray[np.uint8]:
 @functools.cache
 def _default_colours() -> npt.NDArray[np.uint8]:
     index = np.arange(_COLOURS)
-    angle = 2 * np.pi * ((0.08 + index * (np.sqrt(5) - 1) / 2) % 1)
+    angle = 2 * np.pi * ((0.55 + index * (np.sqrt(5) - 1) / 2) % 1)
     lightness = np.resize(np.array(_LIGHTNESS), _COLOURS)
     inside = np.zeros(_COLOURS)  # chroma within what a screen shows, by bisection
     step = _CHROMA

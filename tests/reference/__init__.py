@@ -1,0 +1,1 @@
+"""Literal definitions in NumPy, which import nothing of rapidmask."""

@@ -1,0 +1,30 @@
+"""COCO's run lengths and their string, from the definition."""
+
+import numpy as np
+
+
+def counts(mask):
+    """Canonical runs of one mask, column by column, background first."""
+    pixels = (np.asarray(mask) != 0).ravel(order="F")
+    if pixels.size == 0:
+        return []
+    changes = np.flatnonzero(np.diff(pixels)) + 1
+    edges = [0, *changes.tolist(), pixels.size]
+    runs = np.diff(edges).tolist()
+    return [0, *runs] if pixels[0] else runs
+
+
+def mask(runs, size):
+    """The mask of runs."""
+    pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return pixels.reshape(size, order="F")
+
+
+def boxes(masks):
+    """Half-open bounding boxes, zeros for an empty mask."""
+    result = np.zeros((len(masks), 4), np.int64)
+    for i, m in enumerate(masks):
+        y, x = np.nonzero(m)
+        if len(y):
+            result[i] = x.min(), y.min(), x.max() + 1, y.max() + 1
+    return result

@@ -1,0 +1,256 @@
+"""Pictures, label maps and COCO's JSON: what is written, and that it comes back."""
+
+import io as streams
+import json
+import os
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rapidmask
+from rapidmask import io
+
+
+def labels_by_eye():
+    return np.array([[0, 1, 1, 0], [2, 0, 1, 0], [2, 2, 0, 3]], np.int32)
+
+
+# Reading
+
+
+def test_grey_and_colour(tmp_path):
+    rng = np.random.default_rng(0)
+    for shape in [(5, 7), (5, 7, 3), (1, 1)]:
+        pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "p.png")
+        image = io.read_image(tmp_path / "p.png")
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, pixels)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits(tmp_path, suffix):
+    pixels = np.array([[0, 255, 256], [40000, 65535, 1]], np.uint16)
+    Image.fromarray(pixels).save(tmp_path / f"p.{suffix}")
+    image = io.read_image(tmp_path / f"p.{suffix}")
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(image, pixels)
+
+
+def test_sixteen_bits_of_the_other_byte_order(tmp_path):
+    pixels = np.array([[1, 256], [770, 65535]], ">u2")
+    Image.frombytes("I;16B", (2, 2), pixels.tobytes()).save(tmp_path / "p.tif")
+    image = io.read_image(tmp_path / "p.tif")
+    assert image.dtype == np.dtype(np.uint16)
+    np.testing.assert_array_equal(image, pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_wide_pixels(tmp_path, dtype):
+    pixels = np.array([[-5, 70000]], dtype)
+    Image.fromarray(pixels).save(tmp_path / "p.tif")
+    image = io.read_image(tmp_path / "p.tif")
+    assert image.dtype == dtype
+    np.testing.assert_array_equal(image, pixels)
+
+
+def test_exif_orientation(tmp_path):
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: to be rotated clockwise
+    Image.fromarray(pixels).save(tmp_path / "p.png", exif=exif)
+    np.testing.assert_array_equal(io.read_image(tmp_path / "p.png"), np.rot90(pixels, -1))
+
+
+def test_palettes_are_looked_up(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8))
+    colour, grey = picture.convert("P"), picture.convert("P")
+    colour.putpalette([10, 20, 30, 40, 50, 60])
+    colour.save(tmp_path / "colour.png")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "colour.png"), [[[10, 20, 30], [40, 50, 60]]])
+    grey.putpalette([7, 7, 7, 200, 200, 200])
+    grey.save(tmp_path / "grey.gif")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "grey.gif"), [[7, 200]])
+
+
+def test_transparent_pixels_are_laid_on_white(tmp_path):
+    Image.fromarray(np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8)).save(tmp_path / "p.png")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "p.png"), [[[10, 20, 30], [255, 255, 255]]])
+    Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8)).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "grey.png"), [[10, 255]])
+
+
+def test_one_bit_and_cmyk(tmp_path):
+    Image.fromarray(np.array([[True, False, True]])).save(tmp_path / "p.png")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "p.png"), [[255, 0, 255]])
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "p.jpg", quality=100)
+    red = io.read_image(tmp_path / "p.jpg")
+    assert red.shape == (8, 8, 3)
+    assert np.abs(red.astype(int) - [255, 0, 0]).max() <= 3
+
+
+def test_the_first_frame_of_an_animation(tmp_path):
+    frames = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in (10, 200)]
+    frames[0].save(tmp_path / "p.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(io.read_image(tmp_path / "p.gif"), np.full((4, 4), 10))
+
+
+def test_files_that_are_no_pictures(tmp_path):
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    for name in ("text.png", "empty.png"):
+        with pytest.raises(ValueError, match=r"cannot be read as a picture \(no format that Pillow knows\)"):
+            io.read_image(tmp_path / name)
+    whole = streams.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(whole, "png")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[:500])
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        io.read_image(tmp_path / "cut.png")
+    with pytest.raises(FileNotFoundError):
+        io.read_image(tmp_path / "missing.png")
+
+
+def test_a_bomb_is_refused(tmp_path):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100000, 100000, 8, 0, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0")))
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        io.read_image(tmp_path / "bomb.png")
+
+
+def test_missing_pillow(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.delitem(sys.modules, "PIL.Image")
+    for call in (
+        lambda: io.read_image(tmp_path / "p.png"),
+        lambda: io.write_image("p.png", np.zeros((1, 1), np.uint8)),
+    ):
+        with pytest.raises(ImportError, match=r'needs Pillow: pip install "rapidmask\[cli\]"$'):
+            call()
+
+
+def test_to_grey():
+    image = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [10, 10, 10]]], np.uint8)
+    grey = io.to_grey(image)
+    assert grey.dtype == np.uint8
+    np.testing.assert_array_equal(grey, [[76, 150, 29, 255, 10]])
+    assert io.to_grey(grey) is grey
+
+
+# Writing
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(0, np.uint8), (255, np.uint8), (256, np.uint16), (65535, np.uint16)])
+def test_labels_as_png(tmp_path, largest, dtype):
+    labels = np.array([[0, largest], [0, min(largest, 1)]], np.int32)
+    io.write_labels(tmp_path / "l.png", labels)
+    image = io.read_image(tmp_path / "l.png")
+    assert image.dtype == dtype
+    np.testing.assert_array_equal(image, labels)
+
+
+def test_more_labels_than_a_png_holds(tmp_path):
+    labels = np.array([[0, 65536]], np.int32)
+    with pytest.raises(ValueError, match="write_labels: labels must be from 0 to 65535 in this format, got 65536"):
+        io.write_labels(tmp_path / "l.png", labels)
+    assert not list(tmp_path.iterdir())
+    io.write_labels(tmp_path / "l.tif", labels)
+    np.testing.assert_array_equal(io.read_image(tmp_path / "l.tif"), labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "text"),
+    [
+        (np.array([[-1]]), ValueError, "write_labels: labels must be from 0 to 65535 in this format, got -1"),
+        (np.zeros(3, int), ValueError, r"write_labels: labels must have shape \(H, W\), got \(3,\)"),
+        (np.zeros((2, 2)), TypeError, "write_labels: labels must be integers, got float64"),
+    ],
+)
+def test_labels_that_cannot_be_written(tmp_path, labels, error, text):
+    with pytest.raises(error, match=text):
+        io.write_labels(tmp_path / "l.png", labels)
+
+
+def test_an_unknown_suffix(tmp_path):
+    with pytest.raises(ValueError, match="write_image: path must end in the suffix of a picture format"):
+        io.write_image(tmp_path / "p.docx", np.zeros((1, 1), np.uint8))
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text("before")
+
+    def fail():
+        with io.replacing(path) as file:
+            file.write(b"half")
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        fail()
+    assert path.read_text() == "before"
+    with pytest.raises(ValueError, match="JSON"):
+        io.write_coco(path, [{"id": float("nan")}], [], [])
+    assert [p.name for p in tmp_path.iterdir()] == ["p.json"]
+    with io.replacing(path) as file:
+        file.write(b"after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after"
+    assert [p.name for p in tmp_path.iterdir()] == ["p.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the permissions of POSIX")
+def test_files_have_the_permissions_of_other_new_files(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    io.write_image(tmp_path / "p.png", np.zeros((1, 1), np.uint8))
+    assert (tmp_path / "p.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+# COCO
+
+
+def test_annotations_by_eye():
+    annotations = io.coco_annotations(labels_by_eye(), image_id=7, category_id=2, first_id=10)
+    assert [a["id"] for a in annotations] == [10, 11, 12]
+    assert [a["area"] for a in annotations] == [3, 3, 1]
+    assert [a["bbox"] for a in annotations] == [[1, 0, 2, 2], [0, 1, 2, 2], [3, 2, 1, 1]]
+    assert {(a["image_id"], a["category_id"], a["iscrowd"]) for a in annotations} == {(7, 2, 0)}
+    assert annotations[2]["segmentation"]["size"] == [3, 4]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 9), (9, 1), (12, 65), (33, 20)])
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_rle_from_labels_is_the_encoding_of_every_mask(shape, count):
+    rng = np.random.default_rng(count)
+    labels = rng.integers(-1, count + 1, shape, dtype=np.int32)
+    labels[rng.random(shape) < 0.5] = count  # long runs, over the ends of columns
+    values, masks = io.rle_from_labels(labels)
+    np.testing.assert_array_equal(values, np.unique(labels[labels > 0]))
+    dense = labels == values[:, None, None]
+    assert masks == rapidmask.rle_encode(dense)
+    assert masks == rapidmask.RLEMasks(masks.counts, masks.offsets, masks.size)  # canonical
+    np.testing.assert_array_equal(masks.to_dense(), dense)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools with NumPy 2
+def test_json_is_read_by_pycocotools(tmp_path, capsys):
+    coco = pytest.importorskip("pycocotools.coco")
+    labels = labels_by_eye()
+    io.write_coco(
+        tmp_path / "a.json",
+        [{"id": 1, "file_name": "größe.png", "width": 4, "height": 3}],
+        io.coco_annotations(labels),
+        [{"id": 1, "name": "object"}],
+        info={"description": "by hand"},
+    )
+    content = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert list(content) == ["info", "images", "annotations", "categories"]
+    data = coco.COCO(str(tmp_path / "a.json"))
+    assert data.imgs[1]["file_name"] == "größe.png"
+    for i in data.getAnnIds(imgIds=[1]):
+        np.testing.assert_array_equal(data.annToMask(data.anns[i]), labels == i)
