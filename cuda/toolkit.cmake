@@ -39,4 +39,5 @@ endif()
 
 find_package(CUDAToolkit REQUIRED)
 add_backend(_cuda RM_BACKEND_CUDA cuda/bindings/runtime.cpp $<TARGET_OBJECTS:rapidmask_kernels>)
+target_include_directories(_cuda PRIVATE ${CMAKE_SOURCE_DIR}/cuda/src)
 target_link_libraries(_cuda PRIVATE CUDA::cudart_static)

@@ -1,6 +1,9 @@
 """Masks and layouts that operations tend to get wrong, shared by the tests of all families."""
 
+import re
+
 import numpy as np
+import pytest
 
 WIDTHS = (1, 2, 7, 8, 63, 64, 65, 127, 128, 129)
 
@@ -72,3 +75,8 @@ def guarded(shape, dtype, guard=64):
     buffer = np.full(size + 2 * guard, 0xA5, np.uint8)
     array = buffer[guard : guard + size].view(dtype).reshape(shape)
     return array, lambda: bool((buffer[:guard] == 0xA5).all() and (buffer[guard + size :] == 0xA5).all())
+
+
+def refuses(error, text):
+    """Context in which exactly this sentence must be raised."""
+    return pytest.raises(error, match=f"^{re.escape(text)}$")

@@ -63,7 +63,7 @@ def test_the_files_of_a_picture(tmp_path, capsys, picture):
     assert sorted(p.name for p in out.iterdir()) == ["squares.json", "squares_labels.png", "squares_overlay.png"]
     assert text.count("\n") == 1
     assert text.startswith("squares.png: otsu, value ")
-    assert "3 components, 0.00 megapixels in " in text
+    assert "3 components, 0.000768 megapixels in " in text
     assert str(out / "squares.json") in text
     overlay = np.asarray(Image.open(out / "squares_overlay.png"))
     assert overlay.shape == (24, 32, 3)
@@ -161,9 +161,13 @@ def test_more_components_than_a_png_holds(tmp_path, capsys):
     image = np.zeros((520, 520), np.uint8)
     image[::2, ::2] = 255
     out = tmp_path / "out"
-    assert run(capsys, "segment", write(tmp_path / "p.png", image), "--out", out, "--quiet") == (0, "", "")
+    picture = write(tmp_path / "p.png", image)
+    assert run(capsys, "segment", picture, "--out", out, "--quiet", "--min-area", 2) == (0, "", "")
+    assert (out / "p_labels.png").exists()
+    assert run(capsys, "segment", picture, "--out", out, "--quiet") == (0, "", "")
     labels = io.read_image(out / "p_labels.tif")
     assert labels.max() == 260 * 260
+    assert not (out / "p_labels.png").exists()
     assert len(json.loads((out / "p.json").read_text())["annotations"]) == 260 * 260
 
 

@@ -69,6 +69,13 @@ def test_apply_mask_takes_one_image_and_a_container_of_one_mask():
         np.testing.assert_array_equal(rapidmask.apply_mask(image[..., 0], form), mask[0])
 
 
+@pytest.mark.parametrize(("dtype", "fill"), [(np.float16, 1e6), (np.float32, 1e39)])
+def test_apply_mask_refuses_a_fill_that_overflows(dtype, fill):
+    with pytest.raises(ValueError, match="apply_mask: fill must be a value of the image's dtype"):
+        rapidmask.apply_mask(np.zeros((1, 1), dtype), np.zeros((1, 1), bool), fill=fill)
+    assert np.isinf(rapidmask.apply_mask(np.zeros((1, 1), dtype), np.zeros((1, 1), bool), fill=np.inf))
+
+
 def test_apply_mask_leaves_no_nan_outside():
     image = np.array([[np.nan, 1.0]])
     np.testing.assert_array_equal(rapidmask.apply_mask(image, np.array([[0, 1]])), [[0.0, 1.0]])
@@ -111,7 +118,8 @@ def test_torch_on_the_host_is_read():
             ValueError,
             r"apply_mask: fill must be a number or 3 of them, got shape \(2,\)",
         ),
-        (np.zeros((2, 2), bool), "black", TypeError, "apply_mask: fill must be a number"),
+        (np.zeros((2, 2), bool), "black", TypeError, "apply_mask: fill must be a number of the image's kind uint8"),
+        (np.zeros((2, 2), bool), 1j, TypeError, "apply_mask: fill must be a number of the image's kind uint8"),
         (OnADevice(), 0, TypeError, "apply_mask: mask must be in host memory, got an array on a CUDA device"),
     ],
 )

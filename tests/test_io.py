@@ -177,6 +177,12 @@ def test_labels_that_cannot_be_written(tmp_path, labels, error, text):
         io.write_labels(tmp_path / "l.png", labels)
 
 
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        io.write_labels(tmp_path / "none" / "l.png", np.zeros((1, 1), np.int32))
+    assert error.value.filename == str(tmp_path / "none" / "l.png")
+
+
 def test_an_unknown_suffix(tmp_path):
     with pytest.raises(ValueError, match="write_image: path must end in the suffix of a picture format"):
         io.write_image(tmp_path / "p.docx", np.zeros((1, 1), np.uint8))

@@ -3,7 +3,7 @@
 
 #include "array.hpp"
 #include "module.hpp"
-#include "port.cuh"
+#include "runtime.hpp"
 
 namespace rapidmask::python {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "rapidmask/context.hpp"
 
-#include "port.cuh"
+#include "runtime.hpp"
 
 namespace rapidmask::cuda {
 

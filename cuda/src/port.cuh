@@ -10,32 +10,17 @@
 //   - explicit fmaf / fma where a product feeds a sum, so that CPU, emulator and GPU round alike.
 #pragma once
 
-#ifdef RM_EMULATE
-#include "emulator.hpp"
-#else
-#include <cuda_runtime.h>
-#endif
-
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
-#include "rapidmask/errors.hpp"
+#include "runtime.hpp"
 
 namespace rapidmask::cuda {
-
-using Stream = cudaStream_t;
 
 inline constexpr unsigned kFullWarp = 0xffffffffu;
 inline constexpr int kWarpSize = 32;
 inline constexpr int kMaxBlockThreads = 1024;
-
-// Throws CudaError("<what>: <CUDA's text> (<CUDA's name>)") unless `status` is success.
-inline void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  throw CudaError(std::string(what) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
-}
 
 // The extent of a grid or block, from a dim3 or any integer. An integer that dim3 cannot hold (negative, or beyond 32
 // bits) becomes one that CUDA refuses, where plain dim3 would wrap it into a smaller launch.

@@ -219,6 +219,7 @@ __global__ void read_histogram_kernel(Request request, const Key* ranges, const 
   __shared__ long long slot, begin, end;
   const std::int64_t i = blockIdx.x;
   if (statuses[i] != kPending) return;
+  __syncthreads();  // thread 0 writes the status when it has the value
   const std::int64_t* of_image = reinterpret_cast<const std::int64_t*>(counts + i * request.bins);
   std::int64_t bins = request.bins;
   const auto read = [&](auto center) {

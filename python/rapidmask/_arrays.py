@@ -33,6 +33,13 @@ def is_on_cuda(array: Array) -> bool:
     return hasattr(array, "__cuda_array_interface__")
 
 
+def with_shape(array: Array) -> Array:
+    """Return the array, as one of NumPy where it has `__dlpack__` alone and so does not tell its shape."""
+    if hasattr(array, "shape") or not hasattr(array, "__dlpack__") or is_on_cuda(array):
+        return array
+    return np.from_dlpack(array)
+
+
 def native_byte_order(array: HostArray) -> HostArray:
     """Return a copy of the array in the processor's byte order."""
     return array.astype(array.dtype.newbyteorder("="))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, SupportsIndex, TypeAlias
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +124,7 @@ class PackedMasks:
 
     def _tail(self) -> npt.NDArray[np.uint8]:
         """Return the bytes of a row whose every pixel is set."""
-        height, width = self.size
+        width = self.size[1]
         row = np.zeros(8 * ((width + 63) // 64), np.uint8)
         row[: width // 8] = 255
         if width % 8:
@@ -135,7 +136,7 @@ class PackedMasks:
 
     def __getitem__(self, index: Any) -> PackedMasks:
         """Return the masks that an integer, slice, boolean array or list of integers selects."""
-        if isinstance(index, SupportsIndex) and not isinstance(index, (np.ndarray, bool, np.bool_)):
+        if _is_number(index):
             i = index.__index__()
             if not -len(self) <= i < len(self):
                 raise IndexError(f"PackedMasks: index must be within {len(self)} masks, got {i}")
@@ -143,6 +144,8 @@ class PackedMasks:
             index = slice(i, i + 1)
         elif not isinstance(index, slice):
             index = _mask_index("PackedMasks", index)
+        elif (index.step or 1) < 0:
+            index = np.arange(len(self))[index].copy()  # torch has no such slices
         return PackedMasks._wrap(self.data[index], self.size)
 
     def __iter__(self) -> Iterator[PackedMasks]:
@@ -235,8 +238,8 @@ class RLEMasks:
 
     Notes
     -----
-    Runs are kept in canonical form, in which no run but the first is empty: other runs are rewritten, so that equal masks
-    have equal runs. Set operations as for `PackedMasks`, on the runs. Memory is 4 bytes a run and 8 a mask.
+    Runs are kept in canonical form, in which no run but the first is empty: other runs are rewritten, so that equal
+    masks have equal runs. Set operations as for `PackedMasks`, on the runs. Memory is 4 bytes a run and 8 a mask.
 
     Examples
     --------
@@ -288,9 +291,17 @@ class RLEMasks:
 
         Raises
         ------
+        TypeError
+            If the sequence holds anything but dictionaries.
         ValueError
-            If sizes differ, or counts cannot be read or do not add up to H·W.
+            If a dictionary lacks an entry, sizes differ, or counts cannot be read or do not add up to H·W.
         """
+        rles = list(rles)
+        for rle in rles:
+            if not isinstance(rle, Mapping):
+                raise TypeError(f"from_coco: rles must be a sequence of dictionaries, got one of {type(rle).__name__}")
+            if "size" not in rle or "counts" not in rle:
+                raise ValueError(f"from_coco: a dictionary must have 'size' and 'counts', got {sorted(rle)}")
         sizes = {_as_size("from_coco", rle["size"]) for rle in rles}
         if size is not None:
             sizes.add(_as_size("from_coco", size))
@@ -320,7 +331,7 @@ class RLEMasks:
         host = _arrays.to_host(self.counts)
         offsets = _arrays.to_host(self.offsets).tolist()
         result = []
-        for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+        for begin, end in itertools.pairwise(offsets):
             runs = host[begin:end]
             value: Any
             if counts == "list":
@@ -337,7 +348,7 @@ class RLEMasks:
 
     def __getitem__(self, index: Any) -> RLEMasks:
         """Return the masks that an integer, slice, boolean array or list of integers selects."""
-        if isinstance(index, SupportsIndex) and not isinstance(index, (np.ndarray, bool, np.bool_)):
+        if _is_number(index):
             i = index.__index__()
             if not -len(self) <= i < len(self):
                 raise IndexError(f"RLEMasks: index must be within {len(self)} masks, got {i}")
@@ -439,18 +450,34 @@ class RLEMasks:
         return self
 
 
+def _is_number(index: Any) -> TypeGuard[SupportsIndex]:
+    if isinstance(index, bool) or "bool" in str(getattr(index, "dtype", "")):
+        return False
+    return isinstance(index, SupportsIndex) and len(getattr(index, "shape", ())) == 0
+
+
 def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
     array = _arrays.to_host(index) if hasattr(index, "shape") else np.asarray(index)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":
-        raise TypeError(f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}")
+        raise TypeError(
+            f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}"
+        )
     return array
+
+
+def _read_string(function: str, text: bytes | str) -> npt.NDArray[np.uint32]:
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")  # so that what is not of the 64 characters is refused as such
+    if not isinstance(text, (bytes, bytearray)):
+        raise TypeError(f"{function}: counts must be bytes or str, got {type(text).__name__}")
+    return _cpu.rle_from_string(text)
 
 
 def _read_counts(counts: Any) -> npt.NDArray[np.uint32]:
     if isinstance(counts, (bytes, str)):
-        return _cpu.rle_from_string(counts)
+        return _read_string("from_coco", counts)
     runs = np.asarray(counts)
     if runs.size == 0:
         return np.zeros(0, np.uint32)

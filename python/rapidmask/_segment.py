@@ -96,20 +96,20 @@ def _global(find: Callable[[Grey], Any]) -> Method:
 
     def method(grey: Grey, options: Options) -> tuple[npt.NDArray[np.bool_], str]:
         value = float(find(grey))
-        return threshold(grey, value), f"value {value:.5g}"
+        return threshold(grey, value), f"value {value:.6g}"
 
     return method
 
 
 def _multiotsu(grey: Grey, options: Options) -> tuple[npt.NDArray[np.bool_], str]:
     low, high = (float(value) for value in threshold_multiotsu(grey, classes=3))
-    return threshold(grey, high), f"value {high:.5g} (of {low:.5g} and {high:.5g})"
+    return threshold(grey, high), f"value {high:.6g} (of {low:.6g} and {high:.6g})"
 
 
 def _hysteresis(grey: Grey, options: Options) -> tuple[npt.NDArray[np.bool_], str]:
     low, high = (float(value) for value in threshold_multiotsu(grey, classes=3))
     mask = hysteresis_threshold(grey, low, high, connectivity=options.connectivity)
-    return mask, f"values {low:.5g} and {high:.5g}"
+    return mask, f"values {low:.6g} and {high:.6g}"
 
 
 def _local(grey: Grey, options: Options) -> tuple[npt.NDArray[np.bool_], str]:

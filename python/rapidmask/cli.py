@@ -226,7 +226,7 @@ def _progress(count: int, *, quiet: bool) -> contextlib.AbstractContextManager[A
 def _speed(image: npt.NDArray[Any], found: Segmentation) -> str:
     megapixels = image.shape[0] * image.shape[1] / 1e6
     milliseconds = found.seconds * 1e3
-    return f"{megapixels:.2f} megapixels in {milliseconds:.2f} ms ({megapixels / milliseconds:.2f} per ms)"
+    return f"{megapixels:.3g} megapixels in {milliseconds:.2f} ms ({megapixels / milliseconds:.2g} per ms)"
 
 
 def _components(count: int) -> str:
@@ -236,7 +236,7 @@ def _components(count: int) -> str:
 def _one_method(path: Path, image: npt.NDArray[Any], stem: Path, method: str, options: Options) -> list[str]:
     found = segment(io.to_grey(image), method, options)
     height, width = image.shape[:2]
-    suffix = ".png" if found.count <= io.MAX_PNG_LABEL else ".tif"
+    suffix, other = (".png", ".tif") if found.count <= io.MAX_PNG_LABEL else (".tif", ".png")
     io.write_coco(
         stem.with_name(stem.name + ".json"),
         [{"id": 1, "file_name": path.name, "width": width, "height": height}],
@@ -245,6 +245,7 @@ def _one_method(path: Path, image: npt.NDArray[Any], stem: Path, method: str, op
         info={"description": f"rapidmask {__version__}, method {method}, {found.value}"},
     )
     io.write_labels(stem.with_name(f"{stem.name}_labels{suffix}"), found.labels)
+    stem.with_name(f"{stem.name}_labels{other}").unlink(missing_ok=True)  # of another run
     io.write_image(stem.with_name(f"{stem.name}_overlay.png"), overlay(image, found.labels))
     files = f"{stem}.json, _labels{suffix}, _overlay.png"
     return [f"{path.name}: {method}, {found.value}, {_components(found.count)}, {_speed(image, found)} -> {files}"]

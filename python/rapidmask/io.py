@@ -150,8 +150,11 @@ def write_image(path: str | os.PathLike[str], image: npt.NDArray[Any]) -> None:
     if suffix not in image_module.EXTENSION:
         raise ValueError(f"write_image: path must end in the suffix of a picture format, got {os.fspath(path)!r}")
     picture = image_module.fromarray(np.ascontiguousarray(image))
+    format_name = image_module.EXTENSION[suffix]
+    compressed = format_name == "TIFF" and pillow("features").check("libtiff")
+    options = {"compression": "tiff_adobe_deflate"} if compressed else {}
     with replacing(path) as file:
-        picture.save(file, format=image_module.EXTENSION[suffix])
+        picture.save(file, format=format_name, **options)
 
 
 def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None:
@@ -319,6 +322,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with open(beside, "xb") as file:
             yield file
         os.replace(beside, target)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == os.fspath(beside):
+            error.filename = os.fspath(target)  # the name that the caller knows
         raise

@@ -18,7 +18,7 @@ enum class ThresholdStatus : std::int32_t {
   found,
   not_finite,       // NaN or infinity in a float image
   range_too_large,  // largest − smallest overflows the float type
-  range_too_small,  // fewer than 256 floats between the smallest and the largest
+  range_too_small,  // too narrow for 256 bins with distinct edges
   no_fixed_point,   // isodata
   no_two_maxima,    // minimum
   too_many_bins,    // integers

@@ -104,7 +104,9 @@ inline void check_threshold_statuses(const char* function, const std::vector<Thr
       case ThresholdStatus::found: continue;
       case ThresholdStatus::not_finite: what = "be finite, got NaN or infinity"; break;
       case ThresholdStatus::range_too_large: what = "have a range that its type can hold, got an overflow"; break;
-      case ThresholdStatus::range_too_small: what = "span at least 256 numbers of its type, got fewer"; break;
+      case ThresholdStatus::range_too_small:
+        what = "span a range that 256 bins of its type can divide, got a narrower one";
+        break;
       case ThresholdStatus::no_fixed_point:
         what = "have a bin halfway between the means below and above it, got none";
         break;

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import Any, Literal, overload
 
-from .. import _dispatch
+from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, as_dense, filter_masks
+
+_MAX_AREA = 2**63 - 1  # no component is larger
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def label(masks: Masks, *, connectivity: int = 8, return_count: Literal[False] =
 @overload
 def label(masks: Masks, *, connectivity: int = 8, return_count: Literal[True]) -> tuple[Array, Any]: ...
 def label(masks: Masks, *, connectivity: int = 8, return_count: bool = False) -> Any:
-    """Number the connected components of each mask.
+    """Label the connected components of each mask.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ def label(masks: Masks, *, connectivity: int = 8, return_count: bool = False) ->
     array([[1, 0, 2],
            [0, 3, 0]], dtype=int32)
     """
-    dense = as_dense(masks)
+    dense = _arrays.with_shape(as_dense(masks))
     labels, counts = _dispatch.backend(dense).label(dense, connectivity)
     if not return_count:
         return labels
@@ -149,7 +152,7 @@ def remove_small_objects(masks: Masks, min_area: int, *, connectivity: int = 8) 
     Raises
     ------
     TypeError
-        If ``masks`` is no array, or not of bool or uint8.
+        If ``masks`` is no array, or not of bool or uint8, or ``min_area`` is no integer.
     ValueError
         If it has fewer than two dimensions, or the connectivity is another.
 
@@ -163,10 +166,11 @@ def remove_small_objects(masks: Masks, min_area: int, *, connectivity: int = 8) 
     >>> rapidmask.remove_small_objects(np.array([[1, 1, 0, 1]], np.uint8), 2)
     array([[1, 1, 0, 0]], dtype=uint8)
     """
-    area = int(min_area)
-    return filter_masks(
-        masks, lambda dense: _dispatch.backend(dense).remove_small_objects(dense, area, connectivity)
-    )
+    try:
+        area = min(max(operator.index(min_area), 0), _MAX_AREA)
+    except TypeError:
+        raise TypeError(f"remove_small_objects: min_area must be an integer, got {min_area!r}") from None
+    return filter_masks(masks, lambda dense: _dispatch.backend(dense).remove_small_objects(dense, area, connectivity))
 
 
 def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
@@ -177,8 +181,8 @@ def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
     masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
         Any non-zero value is foreground.
     connectivity : {4, 8}
-        Neighbours of a foreground pixel. Background pixels have the other number, so that no path of the one crosses one
-        of the other.
+        Neighbours of a foreground pixel. Background pixels have the other number, so that no path of the one crosses
+        one of the other.
 
     Returns
     -------

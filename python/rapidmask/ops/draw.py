@@ -178,11 +178,12 @@ def _fill_value(fill: npt.ArrayLike, dtype: np.dtype[Any], channels: int | None)
     if value.ndim and value.shape != (channels,):
         wanted = "a number" if channels is None else f"a number or {channels} of them"
         raise ValueError(f"apply_mask: fill must be {wanted}, got shape {value.shape}")
-    if value.dtype.kind not in "biufc":
-        raise TypeError(f"apply_mask: fill must be a number, got {value.dtype}")
+    if value.dtype.kind not in ("biufc" if dtype.kind == "c" else "biuf"):
+        raise TypeError(f"apply_mask: fill must be a number of the image's kind {dtype}, got {value.dtype}")
     with np.errstate(all="ignore"):
         cast = value.astype(dtype)
-    if dtype.kind in "biu" and not np.array_equal(cast, value):
+        lost = cast != value if dtype.kind in "biu" else np.isfinite(value) & ~np.isfinite(cast)
+    if lost.any():
         raise ValueError(f"apply_mask: fill must be a value of the image's dtype {dtype}, got {fill!r}")
     return cast
 

@@ -71,8 +71,8 @@ def masks_to_boxes(masks: Masks, *, inclusive: bool = False, format: Literal["xy
 
     Notes
     -----
-    One pass over the masks; run lengths are read without decoding. torchvision's function of the same name gives float32 and
-    inclusive corners; pycocotools' ``toBbox`` gives float64 and xywh.
+    One pass over the masks; run lengths are read without decoding. torchvision's function of the same name gives
+    float32 and inclusive corners; pycocotools' ``toBbox`` gives float64 and xywh.
 
     Examples
     --------
@@ -93,5 +93,5 @@ def masks_to_boxes(masks: Masks, *, inclusive: bool = False, format: Literal["xy
     if format == "xywh":
         boxes[..., 2:] -= boxes[..., :2]
     elif inclusive:
-        boxes[..., 2:] -= boxes[..., 2:] > 0  # empty masks keep their zeros
+        boxes[..., 2:] -= boxes[..., 2:].clip(0, 1)  # empty masks keep their zeros
     return boxes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from .. import _dispatch
+from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
 from ._masks import Masks
@@ -32,8 +32,8 @@ def pack(masks: Masks) -> PackedMasks:
 
     Notes
     -----
-    The bits are those of ``numpy.packbits(masks, axis=-1, bitorder="little")``, each row padded to 8 bytes. One pass: reads
-    a byte and writes a bit per pixel. On a device: one launch, no synchronisation.
+    The bits are those of ``numpy.packbits(masks, axis=-1, bitorder="little")``, each row padded to 8 bytes. One pass:
+    reads a byte and writes a bit per pixel. On a device: one launch, no synchronisation.
 
     Examples
     --------
@@ -43,6 +43,7 @@ def pack(masks: Masks) -> PackedMasks:
     """
     if isinstance(masks, (PackedMasks, RLEMasks)):
         return masks.to_packed()
+    masks = _arrays.with_shape(masks)
     data = _dispatch.backend(masks).pack(masks)
     height, width = masks.shape[-2:]
     return PackedMasks._wrap(data, (int(height), int(width)))

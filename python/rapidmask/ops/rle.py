@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _cpu, _dispatch
+from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks
+from .._containers import PackedMasks, RLEMasks, _read_string
 from ._masks import Masks, Output, check_output
 
 
@@ -38,8 +38,8 @@ def rle_encode(masks: Masks) -> RLEMasks:
 
     Notes
     -----
-    The runs are those of ``pycocotools.mask.encode``, which wants Fortran order and batches along the last axis; here any order
-    does and the batch comes first.
+    The runs are those of ``pycocotools.mask.encode``, which wants Fortran order and batches along the last axis; here
+    any order does and the batch comes first.
 
     Examples
     --------
@@ -49,6 +49,7 @@ def rle_encode(masks: Masks) -> RLEMasks:
     """
     if isinstance(masks, (PackedMasks, RLEMasks)):
         return masks.to_rle()
+    masks = _arrays.with_shape(masks)
     counts, offsets = _dispatch.host_backend("rle_encode", masks).rle_encode(masks, None)
     height, width = masks.shape[-2:]
     return RLEMasks._wrap(counts, offsets, (int(height), int(width)))
@@ -71,6 +72,8 @@ def rle_decode(rle: RLEMasks | Sequence[dict[str, Any]], *, output: Output = "bo
 
     Raises
     ------
+    TypeError
+        If ``rle`` holds anything but dictionaries.
     ValueError
         If the runs cannot be read or do not add up to H·W, or ``output`` is another.
 
@@ -128,8 +131,10 @@ def rle_from_string(text: bytes | str) -> Array:
 
     Raises
     ------
+    TypeError
+        If ``text`` is neither bytes nor str.
     ValueError
-        If the text is no list of counts from 0 to 2^32 - 1.
+        If it is no list of counts from 0 to 2^32 - 1.
 
     Examples
     --------
@@ -137,4 +142,4 @@ def rle_from_string(text: bytes | str) -> Array:
     >>> rapidmask.rle_from_string("5220003").tolist()
     [5, 2, 2, 2, 2, 2, 5]
     """
-    return _cpu.rle_from_string(text)
+    return _read_string("rle_from_string", text)

@@ -17,11 +17,16 @@ def _values(function: str, x: Array, value: Any) -> Any:
         return value
     if isinstance(value, np.generic):
         return value.item()
+    value = _arrays.with_shape(value)
     if not hasattr(value, "shape"):
         raise TypeError(f"{function}: value must be a number or an array, got {type(value).__name__}")
+    dtype = getattr(value.dtype, "name", str(value.dtype).rpartition(".")[2])
+    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
+        return value  # for the module to refuse: a conversion would drop what is no number
+    if _arrays.is_on_cuda(value) and not _arrays.is_on_cuda(x):
+        return value  # likewise
     per_image = len(value.shape) == len(x.shape) - 2
-    floating = str(value.dtype).rpartition(".")[2] in ("float32", "float64")
-    return value if floating and not per_image else _arrays.to_float64(value)
+    return value if dtype in ("float32", "float64") and not per_image else _arrays.to_float64(value)
 
 
 def threshold(
@@ -81,7 +86,8 @@ def threshold(
     """
     if output != "bool":
         check_output("threshold", output)
-    if type(value) is not float and type(value) is not int:
+    x = _arrays.with_shape(x)
+    if type(value) is not float and type(value) is not int and hasattr(x, "shape"):
         value = _values("threshold", x, value)
     if output == "rle":
         if out is not None:
@@ -124,6 +130,7 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
     >>> rapidmask.hysteresis_threshold(np.array([[1, 2, 1, 0, 1, 1]]), 0.5, 1.5)
     array([[ True,  True,  True, False, False, False]])
     """
+    x = _arrays.with_shape(x)
     if len(getattr(x, "shape", ())) < 2 and hasattr(x, "shape"):
         raise ValueError(
             f"hysteresis_threshold: x must have at least 2 dimensions (..., H, W), got shape {tuple(x.shape)}"
@@ -132,4 +139,3 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
     weak = threshold(x, low)
     weak |= strong  # where low is above high
     return _dispatch.backend(weak).hysteresis(weak, strong, connectivity)
-

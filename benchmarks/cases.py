@@ -1,0 +1,112 @@
+"""The named workloads of all benchmarks, and the only place where their sizes are written.
+
+Each is made by NumPy from a fixed seed, so that every run and every machine times the same pixels. "smooth" ones have the
+long runs of real masks; "noisy2k" has none; widths of 4001 catch what is only fast on whole words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray
+
+_12MP = (3000, 4000)
+_ODD = (2999, 4001)
+
+
+def _smooth(size: tuple[int, int], cell: int, seed: int) -> npt.NDArray[np.float32]:
+    """Noise without detail below ``cell`` pixels: random values on a grid, blended by a smooth step."""
+    height, width = size
+    rng = np.random.default_rng(seed)
+    grid = rng.standard_normal((height // cell + 2, width // cell + 2), np.float32)
+    (top, down), (left, right) = _blend(height, cell), _blend(width, cell)
+    rows = grid[top] * (1 - down)[:, None] + grid[top + 1] * down[:, None]
+    return rows[:, left] * (1 - right) + rows[:, left + 1] * right
+
+
+def _blend(extent: int, cell: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """For each pixel the grid point before it, and the weight of the one after it."""
+    before, along = np.divmod(np.arange(extent), cell)
+    t = (along / cell).astype(np.float32)
+    return before, t * t * (3 - 2 * t)
+
+
+def _logits(size: tuple[int, int]) -> Array:
+    return 4 * _smooth(size, 150, seed=1)
+
+
+def _mask(size: tuple[int, int]) -> Array:
+    return _smooth(size, 150, seed=1) > 0.1
+
+
+def _synthetic(size: tuple[int, int], dtype: type) -> Array:
+    """Two populations of grey levels, shading and noise, over the whole range of the type."""
+    noise = np.random.default_rng(2).standard_normal(size, np.float32)
+    light = 0.45 + 0.25 * np.tanh(3 * _smooth(size, 120, seed=3)) + 0.05 * _smooth(size, 900, seed=4) + 0.03 * noise
+    return (light.clip(0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+def _retina(size: tuple[int, int]) -> Array:
+    """The green channel of the picture in scikit-image's wheel, mirrored until it fills the size."""
+    from skimage import data
+
+    picture = data.retina()[..., 1]
+    missing = [(0, wanted - extent) for wanted, extent in zip(size, picture.shape, strict=True)]
+    return np.ascontiguousarray(np.pad(picture, missing, mode="symmetric"))
+
+
+def _sam(count: int, side: int) -> Array:
+    """Smooth masks of 1 to 30 % foreground, what promptable segmentation gives."""
+    masks = np.empty((count, side, side), bool)
+    for i, share in enumerate(np.linspace(0.01, 0.30, count)):
+        values = _smooth((side, side), 128, seed=100 + i)
+        masks[i] = values > np.quantile(values[::8, ::8], 1 - share)
+    return masks
+
+
+def _instances(count: int, size: tuple[int, int]) -> Array:
+    """Blobs in boxes of 20 to 300 pixels, what a detector gives for one frame."""
+    rng = np.random.default_rng(5)
+    masks = np.zeros((count, *size), bool)
+    for i in range(count):
+        height, width = rng.integers(20, 300, 2)
+        y0, x0 = rng.integers(0, size[0] - height), rng.integers(0, size[1] - width)
+        y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
+        wobble = 0.2 * _smooth((int(height), int(width)), 40, seed=1000 + i)
+        masks[i, y0 : y0 + height, x0 : x0 + width] = y * y + x * x < 0.8 + wobble
+    return masks
+
+
+def _noisy(side: int) -> Array:
+    return np.random.default_rng(6).random((side, side)) < 0.5
+
+
+_MAKERS: dict[str, Callable[[], Array]] = {
+    "logits 12 MP": partial(_logits, _12MP),
+    "logits 2999×4001": partial(_logits, _ODD),
+    "retina uint8 12 MP": partial(_retina, _12MP),
+    "synthetic uint8 12 MP": partial(_synthetic, _12MP, np.uint8),
+    "synthetic uint8 2999×4001": partial(_synthetic, _ODD, np.uint8),
+    "synthetic uint8 1 MP": partial(_synthetic, (1000, 1000), np.uint8),
+    "synthetic uint16 12 MP": partial(_synthetic, _12MP, np.uint16),
+    "mask 12 MP": partial(_mask, _12MP),
+    "mask 2999×4001": partial(_mask, _ODD),
+    "SAM 1": lambda: load("SAM 64")[40].copy(),
+    "SAM 64": partial(_sam, 64, 1024),
+    "instances": partial(_instances, 300, (720, 1280)),
+    "smooth2k": lambda: _smooth((2048, 2048), 64, seed=7) > 0.5,
+    "noisy2k": partial(_noisy, 2048),
+    "32×32": lambda: _smooth((32, 32), 8, seed=8),
+}
+
+
+@lru_cache(maxsize=3)
+def load(name: str) -> Array:
+    """Return the workload of that name, read-only."""
+    array = _MAKERS[name]()
+    array.flags.writeable = False
+    return array
