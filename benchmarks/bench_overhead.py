@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bench_pack import packbits, same_bits
-from compare import Comparison, Contest, Peer, optional, same
 
 import rapidmask
+from bench_pack import packbits, same_bits
+from compare import Comparison, Contest, Peer, optional, same
 
 cv2 = optional("cv2")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from compare import Comparison, Contest, Peer, same
 
 import rapidmask
+from compare import Comparison, Contest, Peer, same
 
 
 def padded(bits: np.ndarray) -> np.ndarray:

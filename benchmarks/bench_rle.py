@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from compare import Comparison, Contest, Peer, close, optional, same
 
 import rapidmask
+from compare import Comparison, Contest, Peer, close, optional, same
 
 coco = optional("pycocotools.mask")
 

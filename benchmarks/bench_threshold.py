@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from bench_pack import packbits, same_bits
-from compare import Comparison, Contest, Peer, close, optional
 
 import rapidmask
+from bench_pack import packbits, same_bits
+from compare import Comparison, Contest, Peer, close, optional
 
 cv2 = optional("cv2")
 filters = optional("skimage.filters")
@@ -76,7 +76,7 @@ def otsu(image: np.ndarray) -> Contest:
 
 
 def otsu_mask(image: np.ndarray) -> Contest:
-    out, theirs = np.empty(image.shape, np.uint8), np.empty_like(image)
+    out, theirs = np.empty(image.shape, np.uint8), np.empty(image.shape, np.uint8)
 
     def ours() -> Any:
         return rapidmask.threshold(image, rapidmask.threshold_otsu(image), output="uint8", out=out)
@@ -113,7 +113,7 @@ def triangle(image: np.ndarray) -> Contest:
 
 def adaptive(method: str, image: np.ndarray) -> Contest:
     """Against OpenCV, whose masks differ: ours are checked with scikit-image on two crops."""
-    out, theirs = np.empty(image.shape, np.uint8), np.empty_like(image)
+    out, theirs = np.empty(image.shape, np.uint8), np.empty(image.shape, np.uint8)
 
     def check(mask: np.ndarray) -> None:
         margin = _BLOCK // 2
@@ -164,7 +164,9 @@ COMPARISONS = [
     Comparison(_TO_PACKED, "logits 12 MP", to_packed, bar=1.0, goal=1.2),
     Comparison(_TO_PACKED, "logits 2999×4001", to_packed),
     Comparison("Otsu → uint8 mask with out=", "retina uint8 12 MP", otsu_mask, bar=1.0, goal=1.1, goal_2_threads=1.9),
-    Comparison("Otsu → uint8 mask with out=", "synthetic uint8 12 MP", otsu_mask, bar=1.0, goal=1.1, goal_2_threads=1.9),
+    Comparison(
+        "Otsu → uint8 mask with out=", "synthetic uint8 12 MP", otsu_mask, bar=1.0, goal=1.1, goal_2_threads=1.9
+    ),
     Comparison("Otsu", "retina uint8 12 MP", otsu),
     Comparison("Otsu", "synthetic uint8 12 MP", otsu),
     Comparison("Otsu", "synthetic uint8 2999×4001", otsu),

@@ -1,7 +1,7 @@
 """The named workloads of all benchmarks, and the only place where their sizes are written.
 
-Each is made by NumPy from a fixed seed, so that every run and every machine times the same pixels. "smooth" ones have the
-long runs of real masks; "noisy2k" has none; widths of 4001 catch what is only fast on whole words.
+Each is made by NumPy from a fixed seed, so that every run and every machine times the same pixels. "smooth" ones have
+the long runs of real masks; "noisy2k" has none; widths of 4001 catch what is only fast on whole words.
 """
 
 from __future__ import annotations
@@ -107,6 +107,6 @@ _MAKERS: dict[str, Callable[[], Array]] = {
 @lru_cache(maxsize=3)
 def load(name: str) -> Array:
     """Return the workload of that name, read-only."""
-    array = _MAKERS[name]()
+    array = np.ascontiguousarray(_MAKERS[name]())  # indexing columns by a list gives Fortran order
     array.flags.writeable = False
     return array

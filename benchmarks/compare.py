@@ -1,9 +1,9 @@
 """The one way in which this project times itself against others.
 
-A contest is one of our functions and its peers on the same input. Their answers are compared first. Then they take turns
-in one process, each round beginning with another one, so that what slows the machine down for a while slows all of them;
-what is reported is the median over the rounds of peer's time / our time, with its quartiles. Every library gets the same
-number of threads.
+A contest is one of our functions and its peers on the same input. Their answers are compared first. Then they take
+turns in one process, each round beginning with another one, so that what slows the machine down for a while slows all
+of them; what is reported is the median over the rounds of peer's time / our time, with its quartiles. Every library
+gets the same number of threads.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import cases
 import numpy as np
 
+import cases
 import rapidmask
 
 Call = Callable[[], Any]

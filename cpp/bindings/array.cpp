@@ -9,13 +9,11 @@ namespace rapidmask::python {
 namespace {
 
 constexpr int kNumDTypes = 13;
-constexpr std::array<const char*, kNumDTypes> kDTypeNames{"bool",   "uint8", "int8",    "uint16",   "int16",   "uint32",
-                                                          "int32",  "uint64", "int64",   "float16", "bfloat16",
-                                                          "float32", "float64"};
+constexpr std::array<const char*, kNumDTypes> kDTypeNames{"bool",     "uint8",   "int8",   "uint16", "int16",
+                                                          "uint32",   "int32",   "uint64", "int64",  "float16",
+                                                          "bfloat16", "float32", "float64"};
 
-std::string where(const char* function, const char* argument) {
-  return std::string(function) + ": " + argument + " ";
-}
+std::string where(const char* function, const char* argument) { return std::string(function) + ": " + argument + " "; }
 
 bool is_host(dlpack::Device device) {
   return device.type == static_cast<std::int32_t>(dlpack::DeviceType::cpu) ||
@@ -219,8 +217,7 @@ bool Array::take_dlpack(py::handle object, const char* function, const char* arg
   keeper_ = helper("dlpack_capsule")(object);
   PyObject* capsule = keeper_.ptr();
   if (PyCapsule_IsValid(capsule, "dltensor_versioned") != 0) {
-    auto* managed =
-        static_cast<dlpack::ManagedTensorVersioned*>(PyCapsule_GetPointer(capsule, "dltensor_versioned"));
+    auto* managed = static_cast<dlpack::ManagedTensorVersioned*>(PyCapsule_GetPointer(capsule, "dltensor_versioned"));
     if (managed->version.major != 1) {
       throw TypeError(where(function, argument) + "must speak DLPack 1, got version " +
                       std::to_string(managed->version.major));
@@ -249,7 +246,8 @@ bool Array::take_cuda_array_interface(py::handle object, const char* function, c
   const auto data = py::cast<py::tuple>(interface["data"]);
   data_ = reinterpret_cast<void*>(py::cast<std::uintptr_t>(data[0]));
   writable_ = !py::cast<bool>(data[1]);
-  device_ = {static_cast<std::int32_t>(dlpack::DeviceType::cuda), py::cast<std::int32_t>(helper("cuda_device")(object))};
+  device_ = {static_cast<std::int32_t>(dlpack::DeviceType::cuda),
+             py::cast<std::int32_t>(helper("cuda_device")(object))};
   for (const py::handle extent : py::cast<py::tuple>(interface["shape"])) {
     if (shape_.rank() == kMaxRank) {
       throw std::invalid_argument(where(function, argument) + "must have at most 16 dimensions");
@@ -306,17 +304,16 @@ bool Array::is_contiguous() const {
   return true;
 }
 
-Array Array::contiguous() const {
-  return is_contiguous() ? *this : made_by_python(helper("contiguous")(object_));
-}
+Array Array::contiguous() const { return is_contiguous() ? *this : made_by_python(helper("contiguous")(object_)); }
 
 Array Array::made_by_python(const py::object& object) { return Array(object, "rapidmask", "array"); }
 
 Array Array::empty(DType dtype, const Shape& shape) const {
   if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
     Shape extents = shape;
-    dlpack::Tensor prototype{nullptr, device_, shape.rank(), dlpack_type(dtype),
-                             const_cast<std::int64_t*>(extents.extents().data()), nullptr, 0};
+    dlpack::Tensor prototype{
+        nullptr, device_, shape.rank(), dlpack_type(dtype), const_cast<std::int64_t*>(extents.extents().data()),
+        nullptr, 0};
     dlpack::ManagedTensorVersioned* managed = nullptr;
     std::string message;
     const auto set_error = [](void* context, const char*, const char* text) {

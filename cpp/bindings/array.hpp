@@ -1,8 +1,8 @@
 // Arrays between Python and the algorithms.
 //
 // An Array is what the caller gave, seen as pointer, shape, strides, type and device, whichever library it came from:
-// NumPy; a type with DLPack's C exchange API (torch); `__dlpack__`; `__cuda_array_interface__`. New arrays are made by the
-// same library, on the same device, so that memory belongs to the caller's allocator.
+// NumPy; a type with DLPack's C exchange API (torch); `__dlpack__`; `__cuda_array_interface__`. New arrays are made by
+// the same library, on the same device, so that memory belongs to the caller's allocator.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -67,8 +67,8 @@ class Shape {
 
 class Array {
  public:
-  // Throws TypeError, naming `function` and `argument`, for what is no array, has a type that no kernel reads or lies on
-  // another device than this module serves.
+  // Throws TypeError, naming `function` and `argument`, for what is no array, has a type that no kernel reads or lies
+  // on another device than this module serves.
   Array(py::handle object, const char* function, const char* argument);
 
   void* data() const { return data_; }

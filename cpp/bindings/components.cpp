@@ -65,7 +65,8 @@ py::tuple connected_components(py::handle masks, int connectivity) {
   ComponentTable table;
   {
     const Call call(input);
-    table = backend::connected_components(call.context(), view, connectivity, static_cast<std::int32_t*>(labels.data()));
+    table =
+        backend::connected_components(call.context(), view, connectivity, static_cast<std::int32_t*>(labels.data()));
   }
   const auto count = static_cast<std::int64_t>(table.areas.size());
   return py::make_tuple(labels.result(), filled(input, DType::int64, {view.n + 1}, table.offsets).result(),

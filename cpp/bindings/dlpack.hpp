@@ -1,6 +1,7 @@
 // The memory layout of DLPack 1.3 and of its C exchange API, as published by the DLPack project (dmlc/dlpack).
 //
-// Declared here because the project carries no other project's headers; names follow this codebase, layouts the standard.
+// Declared here because the project carries no other project's headers; names follow this codebase, layouts the
+// standard.
 #pragma once
 
 #include <cstdint>

@@ -15,9 +15,8 @@ namespace {
 void check_size(const char* function, std::int64_t h, std::int64_t w) {
   constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
   if (h < 0 || w < 0 || (h > 0 && w > kMax / h)) {
-    throw std::invalid_argument(std::string(function) +
-                                ": size must be (H, W) of at most 2^32 - 1 pixels, got (" + std::to_string(h) + ", " +
-                                std::to_string(w) + ")");
+    throw std::invalid_argument(std::string(function) + ": size must be (H, W) of at most 2^32 - 1 pixels, got (" +
+                                std::to_string(h) + ", " + std::to_string(w) + ")");
   }
 }
 

@@ -5,7 +5,6 @@
 #include "module.hpp"
 #include "parallel.hpp"
 
-
 namespace rapidmask::python {
 
 Call::Call(const Array&) {}

@@ -27,8 +27,8 @@ double round_to(double x, int digits, int lowest, double largest) {
   return std::abs(rounded) > largest ? std::copysign(HUGE_VAL, x) : rounded;
 }
 
-// A plain number: an integer exactly, any other rounded to the image's type where that is floating, as NumPy and torch do
-// before they compare.
+// A plain number: an integer exactly, any other rounded to the image's type where that is floating, as NumPy and torch
+// do before they compare.
 ThresholdValue scalar_value(py::handle value, DType dtype) {
   ThresholdValue result{};
   result.kind = ThresholdValue::Kind::scalar;
@@ -111,9 +111,8 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
                          "threshold");
   {
     const Call call(image);
-    const MaskOutput target = kind == Output::packed
-                                  ? MaskOutput{nullptr, static_cast<std::uint64_t*>(masks.data())}
-                                  : MaskOutput{static_cast<std::uint8_t*>(masks.data()), nullptr};
+    const MaskOutput target = kind == Output::packed ? MaskOutput{nullptr, static_cast<std::uint64_t*>(masks.data())}
+                                                     : MaskOutput{static_cast<std::uint8_t*>(masks.data()), nullptr};
     backend::threshold(call.context(), pixels, limit, comparison, target);
   }
   return masks.result();
@@ -136,8 +135,7 @@ py::object hysteresis(py::handle weak, py::handle strong, int connectivity) {
 }  // namespace
 
 void bind_threshold(py::module_& module) {
-  module.def("threshold", &threshold, py::arg("x"), py::arg("value"), py::arg("op"), py::arg("output"),
-             py::arg("out"));
+  module.def("threshold", &threshold, py::arg("x"), py::arg("value"), py::arg("op"), py::arg("output"), py::arg("out"));
   module.def("hysteresis", &hysteresis, py::arg("weak"), py::arg("strong"), py::arg("connectivity"));
 }
 

@@ -65,8 +65,7 @@ py::object adaptive(py::handle image, std::int64_t window_h, std::int64_t window
   const Image& pixels = job.pixels;
   const bool packed = output == "packed";
   const DType dtype = output == "bool" ? DType::boolean : DType::uint8;
-  const Shape shape =
-      packed ? Shape{pixels.n, pixels.h, 8 * ((pixels.w + 63) / 64)} : job.input.shape();
+  const Shape shape = packed ? Shape{pixels.n, pixels.h, 8 * ((pixels.w + 63) / 64)} : job.input.shape();
   const Array masks = output_array(out, job.input, dtype, shape, "adaptive_threshold");
   {
     const Call call(job.input);

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::int64_t kGrainBytes = 1 << 20;  // about 50 µs of work at 20 GB/s
 
-std::int64_t rows_per_grain(std::int64_t w) { return std::max<std::int64_t>(1, kGrainBytes / std::max<std::int64_t>(1, w)); }
+std::int64_t rows_per_grain(std::int64_t w) {
+  return std::max<std::int64_t>(1, kGrainBytes / std::max<std::int64_t>(1, w));
+}
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // Components over runs: the horizontal stretches of foreground of a mask, joined by union-find.
 //
-// Natural masks have one run for 30 to 100 pixels, so whatever is done per run is nearly free. Runs stand in raster order
-// and the root of a component is its first run, which makes labels come out in raster order.
+// Natural masks have one run for 30 to 100 pixels, so whatever is done per run is nearly free. Runs stand in raster
+// order and the root of a component is its first run, which makes labels come out in raster order.
 #pragma once
 
 #include <cstdint>

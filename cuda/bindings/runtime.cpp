@@ -1,9 +1,8 @@
 // The device's side of a call: the device, stream and allocator of the caller's library; and what devices there are.
 
-
+#include "runtime.hpp"
 #include "array.hpp"
 #include "module.hpp"
-#include "runtime.hpp"
 
 namespace rapidmask::python {
 namespace {

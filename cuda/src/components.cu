@@ -1,8 +1,8 @@
 // Connected components on a device: union-find over pixels, whose root is the smallest raster index of its component.
 //
 // `parent[p]` is a pixel of the same component with a raster index of at most p, or kBackground. Unions go through
-// atomicMin, finds through relaxed loads, so that the outcome does not depend on the order in which threads run. Then one
-// pass points every pixel at its root, and what is known of a component is kept at its root.
+// atomicMin, finds through relaxed loads, so that the outcome does not depend on the order in which threads run. Then
+// one pass points every pixel at its root, and what is known of a component is kept at its root.
 
 #include "rapidmask/components.hpp"
 
@@ -132,7 +132,9 @@ struct TouchesBorder {
 };
 struct IsStrong {
   const std::uint8_t* strong;
-  __device__ std::int32_t operator()(std::int64_t k, std::int64_t, std::int64_t) const { return strong[k] != 0 ? 1 : 0; }
+  __device__ std::int32_t operator()(std::int64_t k, std::int64_t, std::int64_t) const {
+    return strong[k] != 0 ? 1 : 0;
+  }
 };
 
 template <class Value>
@@ -188,8 +190,7 @@ void remove_small_objects(const Context& context, const View<const std::uint8_t>
 }
 
 // Background that gathers no border pixel is a hole; what is left of the background is 0, all else 1.
-void fill_holes(const Context& context, const View<const std::uint8_t>& masks, int connectivity,
-                std::uint8_t* result) {
+void fill_holes(const Context& context, const View<const std::uint8_t>& masks, int connectivity, std::uint8_t* result) {
   const std::int32_t* parents = roots_of(context, masks, connectivity == 8 ? 4 : 8, true);
   filter(context, masks, parents, TouchesBorder{masks.h, masks.w}, 1, false, result);
 }

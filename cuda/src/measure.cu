@@ -18,7 +18,8 @@ struct DenseRow {
   __device__ unsigned word(std::int64_t row, std::int64_t k) const {
     const std::uint8_t* pixels = masks + row * w;
     unsigned bits = 0;
-    for (std::int64_t x = 32 * k; x < 32 * k + 32 && x < w; ++x) bits |= static_cast<unsigned>(pixels[x] != 0) << (x % 32);
+    for (std::int64_t x = 32 * k; x < 32 * k + 32 && x < w; ++x)
+      bits |= static_cast<unsigned>(pixels[x] != 0) << (x % 32);
     return bits;
   }
 };
@@ -38,7 +39,8 @@ __global__ void mask_areas_kernel(Row rows, std::int64_t bands, std::int64_t* ar
     area += __popc(rows.word(i * rows.h + first + k / words, k % words));
   }
   area = block_sum(area);
-  if (threadIdx.x == 0) atomicAdd(reinterpret_cast<unsigned long long*>(areas + i), static_cast<unsigned long long>(area));
+  if (threadIdx.x == 0)
+    atomicAdd(reinterpret_cast<unsigned long long*>(areas + i), static_cast<unsigned long long>(area));
 }
 
 // Boxes while they grow: x0 and y0 count down from the size, x1 and y1 up from 0.

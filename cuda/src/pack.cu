@@ -1,7 +1,7 @@
 // Packing and unpacking on a device: one thread for a pixel, one ballot for 32 of them.
 //
-// A warp takes 32 consecutive pixels of a row, so that reads coalesce and the vote is the packed word. Rows of odd width
-// leave the last warp partly idle: its lanes vote zero, which is what the tail bits must be.
+// A warp takes 32 consecutive pixels of a row, so that reads coalesce and the vote is the packed word. Rows of odd
+// width leave the last warp partly idle: its lanes vote zero, which is what the tail bits must be.
 
 #include "rapidmask/pack.hpp"
 
@@ -11,8 +11,7 @@
 namespace rapidmask::cuda {
 namespace {
 
-__global__ void pack_masks_kernel(const std::uint8_t* masks, std::int64_t rows, std::int64_t w,
-                                  std::uint32_t* words) {
+__global__ void pack_masks_kernel(const std::uint8_t* masks, std::int64_t rows, std::int64_t w, std::uint32_t* words) {
   const std::int64_t words32 = 2 * ((w + 63) / 64);
   for (std::int64_t i = first_warp(); i < rows * words32; i += warp_stride()) {
     const std::int64_t y = i / words32;

@@ -1,4 +1,5 @@
-// The CUDA runtime's host interface, or the emulator's, and its errors as exceptions. No kernel syntax: bindings include it.
+// The CUDA runtime's host interface, or the emulator's, and its errors as exceptions. No kernel syntax: bindings
+// include it.
 #pragma once
 
 #ifdef RM_EMULATE

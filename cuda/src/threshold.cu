@@ -1,7 +1,7 @@
 // Comparison with thresholds on a device: one launch for the whole batch, whatever the value is.
 //
-// The dense kernel strides over pixels; the packed one gives 32 consecutive pixels of a row to a warp, whose vote is the
-// packed word.
+// The dense kernel strides over pixels; the packed one gives 32 consecutive pixels of a row to a warp, whose vote is
+// the packed word.
 
 #include "rapidmask/threshold.hpp"
 

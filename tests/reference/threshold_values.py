@@ -160,7 +160,7 @@ def minimum(image):
 
 
 def multiotsu(image, classes):
-    """The thresholds with the largest sum of S^2 / P over the classes; the first of equal ones. All choices are tried."""
+    """The thresholds with the largest sum of S^2 / P over the classes; the first of equal ones among all choices."""
     counts, centers = histogram(image)
     occupied = np.flatnonzero(counts)
     if occupied.size < classes:

@@ -1,8 +1,8 @@
 // Connected components of masks.
 //
-// Two foreground pixels of a mask belong together when a path of foreground pixels joins them, each step to one of the 4
-// or 8 neighbours. Components are numbered from 1 in the raster order of their first pixels, 0 is background: the labels
-// that scipy.ndimage.label gives.
+// Two foreground pixels of a mask belong together when a path of foreground pixels joins them, each step to one of the
+// 4 or 8 neighbours. Components are numbered from 1 in the raster order of their first pixels, 0 is background: the
+// labels that scipy.ndimage.label gives.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // COCO's run-length encoding.
 //
 // The pixels of a mask are read column by column; counts[0] is the length of the first run of background (0 when the
-// first pixel is foreground), counts[1] that of the foreground after it, and so on. Counts are canonical: no run but the
-// first has length 0, and the last is that which ends the mask. A mask without pixels has no counts.
+// first pixel is foreground), counts[1] that of the foreground after it, and so on. Counts are canonical: no run but
+// the first has length 0, and the last is that which ends the mask. A mask without pixels has no counts.
 //
 // The string form (pycocotools' `rleToString`) writes x = counts[i], less counts[i - 2] where i > 2, in groups of five
 // bits, lowest first, each in a character 48 + group, with 32 added where more follow; bit 16 of the last group is the

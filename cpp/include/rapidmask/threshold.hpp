@@ -1,9 +1,9 @@
 // Comparison of images with thresholds: foreground where x > value, or x >= value.
 //
-// The comparison is exact, as of real numbers, whatever the two types: an integer image is compared with 3.5 as with 3, a
-// float32 image with a float64 value without rounding it. (A value that Python gives as a plain number is rounded to the
-// image's floating type beforehand, by the binding, because that is what NumPy and torch do with it.) NaN is foreground
-// under no threshold and a threshold of NaN has no foreground.
+// The comparison is exact, as of real numbers, whatever the two types: an integer image is compared with 3.5 as with 3,
+// a float32 image with a float64 value without rounding it. (A value that Python gives as a plain number is rounded to
+// the image's floating type beforehand, by the binding, because that is what NumPy and torch do with it.) NaN is
+// foreground under no threshold and a threshold of NaN has no foreground.
 //
 // The work per pixel is one comparison in the image's own type: the value is first turned into a Bound<T>, the smallest
 // x of that type that is foreground. The two half-width types are compared by integer keys in the same order.

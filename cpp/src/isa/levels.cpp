@@ -13,15 +13,15 @@
 
 namespace rapidmask {
 
-#define RM_DECLARE_LEVEL(level)               \
-  namespace level {                           \
-  extern const HistogramRows histogram_rows;  \
-  extern const LocalRows local_rows;          \
-  extern const PackRows pack_rows;            \
-  extern const ThresholdRows threshold_rows;  \
+#define RM_DECLARE_LEVEL(level)              \
+  namespace level {                          \
+  extern const HistogramRows histogram_rows; \
+  extern const LocalRows local_rows;         \
+  extern const PackRows pack_rows;           \
+  extern const ThresholdRows threshold_rows; \
   }
 #define RM_LEVEL_ENTRY(level) \
-  Level{#level, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows}
+  Level { #level, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows }
 
 RM_DECLARE_LEVEL(baseline)
 #if defined(__x86_64__)

@@ -62,8 +62,7 @@ struct Compare64 {
     } else if constexpr (kIsHalfWidth<T>) {
       const __m512i sign = _mm512_srli_epi16(_mm512_srai_epi16(v, 15), 1);
       const __m512i key = _mm512_xor_si512(v, sign);
-      return _mm512_cmpge_epi16_mask(key, bound) &
-             _mm512_cmple_epi16_mask(key, _mm512_set1_epi16(KeyOf<T>::kInfinity));
+      return _mm512_cmpge_epi16_mask(key, bound) & _mm512_cmple_epi16_mask(key, _mm512_set1_epi16(KeyOf<T>::kInfinity));
     } else if constexpr (std::is_same_v<T, std::uint8_t>) {
       return _mm512_cmpge_epu8_mask(v, bound);
     } else if constexpr (std::is_same_v<T, std::int8_t>) {

@@ -1,0 +1,309 @@
+"""Runs the benchmarks and writes what they gave: ``results/<machine>.json``, the same as ``.md``, and README's table.
+
+    python benchmarks/report.py                      everything, at the best instruction level, with 1 and 2 threads
+    python benchmarks/report.py --only pack --quick  a first look, which writes no files
+
+A run replaces the results of the families, levels and thread counts that it ran and keeps the others; each has its own
+commit, date and versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import compare
+import rapidmask
+
+FAMILIES = ("threshold", "pack", "components", "rle", "overhead")
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parent
+_PEERS = ("numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools")
+_BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+
+
+# Where and of what
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.M) if info.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name.lower())).strip("-")
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "levels": rapidmask.isa_levels(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, str]:
+    found = {"rapidmask": rapidmask.__version__}
+    for name in _PEERS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def provenance() -> dict[str, Any]:
+    """Commit (with whether anything that decides a time differs from it), date and versions."""
+    changed = git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!README.md")
+    return {
+        "commit": git("rev-parse", "--short", "HEAD") or "unknown",
+        "dirty": bool(changed),
+        "date": datetime.date.today().isoformat(),
+        "versions": versions(),
+    }
+
+
+# What was measured
+
+
+def best(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The fastest peer, which decides about bar and goal."""
+    return row["peers"][0] if row["peers"] else None
+
+
+def missed(row: dict[str, Any]) -> bool:
+    too_slow = row["limit_us"] is not None and row["ours_ms"] * 1e3 > row["limit_us"]
+    peer = best(row)
+    return too_slow or (row["bar"] is not None and peer is not None and peer["ratio"] < row["bar"])
+
+
+def run_family(family: str, level: str, threads: int, options: argparse.Namespace) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of a family, and how many of its comparisons gave a wrong answer."""
+    rows, wrong = [], 0
+    for comparison in importlib.import_module(f"bench_{family}").COMPARISONS:
+        title = f"{comparison.operation}, {comparison.case}"
+        if options.match not in title:
+            continue
+        print(f"  {title}", end=" ", flush=True)
+        try:
+            row = compare.measure(
+                comparison, level=level, threads=threads, seconds=options.seconds, least_rounds=options.least_rounds
+            )
+        except ImportError as error:
+            print(f"skipped: {error}")
+            continue
+        except AssertionError as error:
+            print(f"WRONG ANSWER: {error}")
+            wrong += 1
+            continue
+        rows.append(row)
+        peers = "; ".join(f"{ratio(peer['ratio'])} {peer['name']} {duration(peer['ms'])}" for peer in row["peers"])
+        print(f"{duration(row['ours_ms'])}; {peers}{'; BAR MISSED' if missed(row) else ''}", flush=True)
+    return rows, wrong
+
+
+# How it is shown
+
+
+def duration(ms: float) -> str:
+    return f"{ms:#.3g} ms" if ms >= 0.1 else f"{ms * 1e3:#.3g} µs"
+
+
+def ratio(value: float) -> str:
+    return f"{value:.2f}×" if value < 9.95 else f"{value:.0f}×"
+
+
+def verdict(row: dict[str, Any]) -> list[str]:
+    """The cells for bar and goal."""
+    peer = best(row)
+    bars = [] if row["limit_us"] is None else [f"≤ {row['limit_us']:g} µs"]
+    if row["bar"] is not None:
+        bars.append(ratio(row["bar"]))
+    bar = f"{', '.join(bars)} {'**missed**' if missed(row) else 'pass'}" if bars else ""
+    if row["goal"] is None or peer is None:
+        return [bar, ""]
+    return [bar, f"{ratio(row['goal'])} {'reached' if peer['ratio'] >= row['goal'] else 'not yet'}"]
+
+
+def table(header: list[str], lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *lines]) + "\n"
+
+
+def family_table(rows: list[dict[str, Any]]) -> str:
+    """One line per peer, the fastest first; the footnotes say where a peer's answer is another."""
+    lines, notes = [], []
+    for row in rows:
+        for i, peer in enumerate(row["peers"]):
+            first = not i
+            if peer["differs"] and peer["differs"] not in notes:
+                notes.append(peer["differs"])
+            mark = f" [{notes.index(peer['differs']) + 1}]" if peer["differs"] else ""
+            low, high = peer["quartiles"]
+            lines.append(
+                [
+                    f"{row['operation']}, {row['case']}" if first else "",
+                    peer["name"] + mark,
+                    f"{ratio(peer['ratio'])} [{ratio(low)}, {ratio(high)}]",
+                    duration(row["ours_ms"]) if first else "",
+                    duration(peer["ms"]),
+                    *(verdict(row) if first else ["", ""]),
+                ]
+            )
+    text = table(["operation, case", "peer", "peer / ours [quartiles]", "ours", "peer", "bar", "goal"], lines)
+    return text + "".join(f"\n[{i}] Another answer: {note}.\n" for i, note in enumerate(notes, 1))
+
+
+def origin(run: dict[str, Any]) -> str:
+    state = " with local changes" if run["dirty"] else ""
+    peers = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    return f"Commit {run['commit']}{state}, {run['date']}; {peers}."
+
+
+def threads_of(run: dict[str, Any]) -> str:
+    return f"{run['threads']} thread{'s' if run['threads'] > 1 else ''}"
+
+
+def markdown(results: dict[str, Any]) -> str:
+    where = results["machine"]
+    parts = [
+        f"# Benchmarks on {where['cpu']}\n",
+        f"{where['cores']} cores, instruction levels {', '.join(where['levels'])}, {where['system']}, Python "
+        f"{where['python']}. Written by `benchmarks/report.py`; `benchmarks/README.md` says how to read it.\n",
+    ]
+    for run in results["runs"]:
+        parts += [
+            f"## {run['family']}, {run['level']}, {threads_of(run)}\n",
+            origin(run) + (" **A quick run: few rounds.**" if run["quick"] else "") + "\n",
+            family_table(run["rows"]),
+        ]
+    return "\n".join(parts)
+
+
+def readme_block(results: dict[str, Any], path: str) -> str:
+    """Each operation at the best level against its fastest peer, with one thread and with two."""
+    where = results["machine"]
+    level = where["levels"][-1]
+    runs = [run for run in results["runs"] if run["level"] == level]
+    lines: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        column = 3 if run["threads"] == 1 else 4
+        for row in run["rows"]:
+            peer = best(row)
+            if peer is None or run["threads"] > 2:
+                continue
+            cells = lines.setdefault((row["operation"], row["case"]), [row["operation"], row["case"], "", "", ""])
+            cells[column] = f"{ratio(peer['ratio'])} {peer['name']}"
+            if run["threads"] == 1:
+                cells[2] = duration(row["ours_ms"])
+    commits = sorted({run["commit"] + ("+" if run["dirty"] else "") for run in runs})
+    dates = sorted({run["date"] for run in runs})
+    return (
+        f"{_BEGIN}\n"
+        f"{where['cpu']}, {where['cores']} cores, level {level}; commit {', '.join(commits)}, {dates[-1]}. How many "
+        f"times faster than the fastest peer of each row; below 1 the peer is faster. "
+        f"[All peers, quartiles and versions]({path}).\n"
+        "\n"
+        + table(["operation", "input", "time, 1 thread", "against, 1 thread", "2 threads"], list(lines.values()))
+        + _END
+    )
+
+
+def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
+    text = readme.read_text(encoding="utf-8")
+    begin, end = text.find(_BEGIN), text.find(_END)
+    if not 0 <= begin < end:
+        raise SystemExit(f"{readme} has no block between {_BEGIN} and {_END}")
+    readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
+
+
+# The command
+
+
+def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Old runs, those replaced that were run again, in the order of families, levels and threads."""
+    levels = ["x86_v4", "x86_v3", "neon", "baseline"]
+    keyed = {(run["family"], run["level"], run["threads"]): run for run in [*old, *new]}
+    return [keyed[key] for key in sorted(keyed, key=lambda key: (FAMILIES.index(key[0]), levels.index(key[1]), key[2]))]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Time rapidmask against other libraries.")
+    levels = rapidmask.isa_levels()
+    cores = machine()["cores"]
+    parser.add_argument("--only", nargs="+", choices=FAMILIES, default=FAMILIES, help="families to run")
+    parser.add_argument("--match", default="", help="run only the comparisons whose title holds this; writes no files")
+    parser.add_argument("--isa", nargs="+", choices=[*levels, "all"], default=[levels[-1]], help="instruction levels")
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, min(2, cores)}), help="thread counts")
+    parser.add_argument("--seconds", type=float, default=3.0, help="about how long to time each comparison")
+    parser.add_argument("--least-rounds", type=int, default=7, help="however long they take")
+    parser.add_argument("--quick", action="store_true", help="few rounds; writes no files but to --results")
+    parser.add_argument("--results", type=Path, help="folder to write to (benchmarks/results)")
+    parser.add_argument(
+        "--write-readme", type=Path, nargs="?", const=_ROOT / "README.md", help="also rewrite the table in this file"
+    )
+    parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
+    options = parser.parse_args()
+    if "all" in options.isa:
+        options.isa = levels[::-1]
+    if options.quick:
+        options.seconds, options.least_rounds = 0.2, 3
+    elif options.results is None and not options.match:
+        options.results = _HERE / "results"
+    if options.write_readme and not options.results:
+        parser.error("--write-readme needs results that are written: not with --match or --quick alone")
+    return options
+
+
+def main() -> int:
+    options = arguments()
+    here, now = machine(), provenance()
+    runs, wrong = [], 0
+    for family in options.only:
+        for level in options.isa:
+            for threads in options.threads:
+                run = {"family": family, "level": level, "threads": threads, **now, "quick": options.quick}
+                print(f"{family}, {level}, {threads_of(run)}", flush=True)
+                rows, wrong_here = run_family(family, level, threads, options)
+                wrong += wrong_here
+                if rows:
+                    runs.append({**run, "rows": rows})
+
+    below = [row for run in runs for row in run["rows"] if missed(row)]
+    barred = sum(row["bar"] is not None or row["limit_us"] is not None for run in runs for row in run["rows"])
+    print(f"{barred - len(below)} of {barred} bars met, {wrong} wrong answers")
+    if options.results and runs:
+        options.results.mkdir(parents=True, exist_ok=True)
+        name = slug(here["cpu"])
+        file = options.results / f"{name}.json"
+        old = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.exists() else []
+        results = {"machine": here, "runs": merged(old, runs)}
+        file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.with_suffix(".md").write_text(markdown(results), encoding="utf-8")
+        if options.write_readme:
+            write_readme(options.write_readme, results, f"benchmarks/results/{name}.md")
+    return 1 if wrong or (options.check and below) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
