@@ -228,7 +228,7 @@ def test_masks_of_other_types_are_refused(backend, dtype):
         (
             lambda: rapidmask.unpack(rapidmask.pack(np.eye(2, dtype=bool)), dtype="int8"),
             TypeError,
-            "to_dense: dtype must be bool or uint8, got 'int8'",
+            "unpack: dtype must be bool or uint8, got 'int8'",
         ),
         (
             lambda: rapidmask.unpack(rapidmask.pack(np.eye(2, dtype=bool)), dtype=float, out=np.zeros((1, 2, 2))),

@@ -1,6 +1,6 @@
 """Global threshold values.
 
-They are compared exactly for integers (Li's within 1e-12 of the value, for its logarithm), within 1e-6 of the range else.
+They are compared exactly for integers (Li's within 1e-12, for its logarithm), within 1e-6 of the range for floats.
 """
 
 import numpy as np

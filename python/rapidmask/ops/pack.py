@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks
+from .._containers import PackedMasks, RLEMasks, _wants_bool
 from ._masks import Masks
 
 
@@ -84,8 +84,4 @@ def unpack(packed: PackedMasks, *, dtype: npt.DTypeLike = bool, out: Array | Non
     """
     if not isinstance(packed, PackedMasks):
         raise TypeError(f"unpack: packed must be PackedMasks, got {type(packed).__name__}")
-    if out is None:
-        return packed.to_dense(dtype)
-    from .._containers import _wants_bool
-
     return _dispatch.backend(packed.data).unpack(packed.data, packed.size[1], _wants_bool("unpack", dtype), out)
