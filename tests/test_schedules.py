@@ -5,12 +5,10 @@ A missing atomic or barrier shows here as a result that changes with the seed.
 
 import numpy as np
 import pytest
-from inputs import hostile_masks, spiral
 
 import rapidmask
-from rapidmask import _dispatch
-
-_emu = pytest.importorskip("rapidmask._emu")
+from inputs import hostile_masks, spiral
+from rapidmask import _dispatch, _emu
 
 
 @pytest.fixture(params=range(1, 6), ids="seed {}".format)
