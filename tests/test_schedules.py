@@ -1,4 +1,4 @@
-"""Kernels give one result under every schedule: the emulator runs threads in seeded orders and interrupts them at atomics.
+"""Kernels give one result under every schedule: the emulator runs threads in seeded orders, interrupted at atomics.
 
 A missing atomic or barrier shows here as a result that changes with the seed.
 """

@@ -1,12 +1,12 @@
 """Fast post-processing of segmentation masks, on CPU and CUDA.
 
 Masks are dense arrays ``(..., H, W)`` of bool or uint8, `PackedMasks` (one bit per pixel) or `RLEMasks` (COCO's run
-lengths); whatever takes masks takes any of the three. Arrays come from NumPy, torch, CuPy or any library with DLPack, and
-results go back to the same library and device.
+lengths); whatever takes masks takes any of the three. Arrays come from NumPy, torch, CuPy or any library with DLPack,
+and results go back to the same library and device.
 """
 
-from ._cpu import version as __version__
 from ._containers import PackedMasks, RLEMasks
+from ._cpu import version as __version__
 from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads

@@ -61,6 +61,7 @@ class PackedMasks:
 
     __slots__ = ("data", "size")
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # so that NumPy's operators leave masks to those here
 
     data: Array
     size: Size
@@ -253,6 +254,7 @@ class RLEMasks:
 
     __slots__ = ("counts", "offsets", "size")
     __hash__ = None  # type: ignore[assignment]
+    __array_ufunc__ = None  # as of PackedMasks
 
     counts: Array
     offsets: Array
@@ -457,7 +459,8 @@ def _is_number(index: Any) -> TypeGuard[SupportsIndex]:
 
 
 def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
-    array = _arrays.to_host(index) if hasattr(index, "shape") else np.asarray(index)
+    is_array = hasattr(index, "shape") and not isinstance(index, np.generic)
+    array = _arrays.to_host(index) if is_array else np.asarray(index)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":

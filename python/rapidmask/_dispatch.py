@@ -42,8 +42,8 @@ def _cuda_module() -> ModuleType:
             _cuda = importlib.import_module("rapidmask._cuda")
         except ImportError as error:
             raise NotImplementedError(
-                "rapidmask was built without CUDA, so that it cannot serve arrays on a device: reinstall it where nvcc is "
-                "found, or copy the input to the host first"
+                "rapidmask was built without CUDA, so that it cannot serve arrays on a device: reinstall it where nvcc "
+                "is found, or copy the input to the host first"
             ) from error
     return _cuda
 

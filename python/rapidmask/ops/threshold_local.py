@@ -36,15 +36,16 @@ def threshold_local(
     block_size : int or (int, int)
         Side of the block, or height and width, in pixels: odd.
     method : {"gaussian", "mean", "median"}
-        How the block's pixels become one value: weighted by a Gaussian with σ = (block_size - 1) / 6, averaged, or ranked.
+        How the block's pixels become one value: weighted by a Gaussian with σ = (block_size - 1) / 6, averaged, or
+        ranked.
     offset : float
         Subtracted from that value.
 
     Returns
     -------
     array, shape (..., H, W)
-        The threshold surface, for `threshold`: float32 for float16, bfloat16 and float32 images, float64 for others; in the
-        library and on the device of the input.
+        The threshold surface, for `threshold`: float32 for float16, bfloat16 and float32 images, float64 for others;
+        in the library and on the device of the input.
 
     Raises
     ------
@@ -55,10 +56,11 @@ def threshold_local(
 
     Notes
     -----
-    ``skimage.filters.threshold_local`` of version 0.26 with its default mode: beyond the border the image is reflected about
-    its edge. Equal within 1e-6 of the range. Sums of integers are exact. NaN makes the surface NaN where its block sees
-    it. To get a mask at once, without writing the surface, call `adaptive_threshold`. Cost per pixel: mean
-    O(log(block_size)), gaussian O(block_size), median O(block_size) for 8-bit images and O(block_size²) for others.
+    ``skimage.filters.threshold_local`` of version 0.26 with its default mode: beyond the border the image is
+    reflected about its edge. Equal within 1e-6 of the range. Sums of integers are exact. NaN makes the surface NaN
+    where its block sees it. To get a mask at once, without writing the surface, call `adaptive_threshold`. Cost per
+    pixel: mean O(log(block_size)), gaussian O(block_size), median O(block_size) for 8-bit images and O(block_size²)
+    for others.
 
     Examples
     --------
@@ -96,9 +98,9 @@ def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, 
 
     Notes
     -----
-    ``skimage.filters.threshold_niblack`` of version 0.26, within 1e-6 of the range: beyond the border the image is mirrored
-    at the centre of its edge pixels. Sums and sums of squares of 8- and 16-bit integers are exact. Cost per pixel
-    O(log(window_size)).
+    ``skimage.filters.threshold_niblack`` of version 0.26, within 1e-6 of the range: beyond the border the image is
+    mirrored at the centre of its edge pixels. Sums and sums of squares of 8- and 16-bit integers are exact. Cost per
+    pixel O(log(window_size)).
 
     References
     ----------
@@ -199,9 +201,9 @@ def adaptive_threshold(
 
     Notes
     -----
-    The surface is never written: a few rows of sums stay in cache. The mean of 8-bit images is decided in integers, with the
-    same result. OpenCV's ``adaptiveThreshold`` repeats the border's pixels and rounds the mean to whole grey levels, so that
-    its masks differ.
+    The surface is never written: a few rows of sums stay in cache. The mean of 8-bit images is decided in integers,
+    with the same result. OpenCV's ``adaptiveThreshold`` repeats the border's pixels and rounds the mean to whole grey
+    levels, so that its masks differ.
 
     Examples
     --------

@@ -26,8 +26,8 @@ def threshold_otsu(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -38,9 +38,9 @@ def threshold_otsu(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_otsu`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_otsu`` of version 0.26: exactly for integers, whose every value is a bin, and
+    to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
+    waits once, to learn whether the data were valid.
 
     References
     ----------
@@ -67,8 +67,8 @@ def threshold_li(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def threshold_yen(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def threshold_yen(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_yen`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_yen`` of version 0.26: exactly for integers, whose every value is a bin, and
+    to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
+    waits once, to learn whether the data were valid.
 
     References
     ----------
@@ -137,8 +137,8 @@ def threshold_isodata(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -149,9 +149,9 @@ def threshold_isodata(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_isodata`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_isodata`` of version 0.26: exactly for integers, whose every value is a bin,
+    and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
+    waits once, to learn whether the data were valid.
 
     References
     ----------
@@ -172,8 +172,8 @@ def threshold_triangle(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -184,9 +184,9 @@ def threshold_triangle(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_triangle`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_triangle`` of version 0.26: exactly for integers, whose every value is a bin,
+    and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
+    waits once, to learn whether the data were valid.
 
     References
     ----------
@@ -207,8 +207,8 @@ def threshold_mean(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -219,8 +219,8 @@ def threshold_mean(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_mean`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats. One or two passes over the pixels. On a device the call waits once, to learn
+    Equal to ``skimage.filters.threshold_mean`` of version 0.26: exactly for integers, whose every value is a bin, and
+    to 1e-6 of the range for floats. One or two passes over the pixels. On a device the call waits once, to learn
     whether the data were valid.
 
     References
@@ -248,8 +248,8 @@ def threshold_minimum(image: Array) -> Any:
     Returns
     -------
     float, or array of float64 of shape (...)
-        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an array in
-        the library and on the device of the input.
+        One value for each image: foreground is what is above it. A plain float for one NumPy image; otherwise an
+        array in the library and on the device of the input.
 
     Raises
     ------
@@ -261,9 +261,9 @@ def threshold_minimum(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_minimum`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_minimum`` of version 0.26: exactly for integers, whose every value is a bin,
+    and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
+    waits once, to learn whether the data were valid.
 
     References
     ----------
@@ -293,18 +293,18 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
     TypeError
         If ``image`` is no array of numbers.
     ValueError
-        If it has fewer than two dimensions, no pixels, NaN or infinity, integers that span more than 2^24 values, or fewer
-        grey levels than classes.
+        If it has fewer than two dimensions, no pixels, NaN or infinity, integers that span more than 2^24 values, or
+        fewer grey levels than classes.
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_multiotsu`` of version 0.26, by dynamic programming in place of its search over all
-    combinations. On a device the call waits once, to learn whether the data were valid.
+    Equal to ``skimage.filters.threshold_multiotsu`` of version 0.26, by dynamic programming in place of its search
+    over all combinations. On a device the call waits once, to learn whether the data were valid.
 
     References
     ----------
-    P.-S. Liao, T.-S. Chen, P.-C. Chung, A fast algorithm for multilevel thresholding, Journal of Information Science and
-    Engineering 17(5), 2001.
+    P.-S. Liao, T.-S. Chen, P.-C. Chung, A fast algorithm for multilevel thresholding, Journal of Information Science
+    and Engineering 17(5), 2001.
 
     Examples
     --------
