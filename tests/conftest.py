@@ -18,7 +18,7 @@ from rapidmask import _dispatch
 
 if importlib.util.find_spec("rapidmask._emu") is None:
     raise pytest.UsageError(
-        "the tests need the emulator: install with -C cmake.define.RAPIDMASK_EMULATOR=ON, as the README shows"
+        "the tests need the emulator: install with --config-settings=cmake.define.RAPIDMASK_EMULATOR=ON, as in the README"
     )
 
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
