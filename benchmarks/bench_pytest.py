@@ -21,7 +21,7 @@ def _comparisons():
             yield pytest.param(comparison, id=f"{family}: {comparison.operation}, {comparison.case}")
 
 
-@pytest.mark.parametrize("comparison", _comparisons())
+@pytest.mark.parametrize("comparison", list(_comparisons()))
 def test_time(comparison, benchmark):
     try:
         contest = comparison.prepare()

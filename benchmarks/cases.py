@@ -91,7 +91,7 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "retina uint8 12 MP": partial(_retina, _12MP),
     "synthetic uint8 12 MP": partial(_synthetic, _12MP, np.uint8),
     "synthetic uint8 2999×4001": partial(_synthetic, _ODD, np.uint8),
-    "synthetic uint8 1 MP": partial(_synthetic, (1000, 1000), np.uint8),
+    "synthetic uint8 512×512": partial(_synthetic, (512, 512), np.uint8),
     "synthetic uint16 12 MP": partial(_synthetic, _12MP, np.uint16),
     "mask 12 MP": partial(_mask, _12MP),
     "mask 2999×4001": partial(_mask, _ODD),

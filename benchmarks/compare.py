@@ -13,8 +13,7 @@ import importlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import ModuleType
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,10 +64,10 @@ def _plain(answer: Any) -> Any:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another library's function; ``name`` begins with the module that it needs."""
+    """Another library's function; the first word of ``name`` is the module that it needs."""
 
     name: str
-    call: Call
+    call: Call  # writes to no array that our call or its answer uses
     check: Check = same  # of our answer and its own
     differs: str = ""  # why its answer is another, where it is: then it is not checked
 
@@ -84,6 +83,7 @@ class Contest:
     ours: Call
     peers: list[Peer]
     check: Callable[[Any], None] | None = None  # of our answer alone, where no peer's is the same
+    missing: tuple[str, ...] = ()  # peers that are not installed
 
     def assert_answers(self) -> None:
         answer = self.ours()
@@ -115,18 +115,20 @@ class Comparison:
         return {1: self.goal, 2: self.goal_2_threads}.get(threads)
 
     def prepare(self) -> Contest:
+        """Load the workload and leave out the peers that are not installed."""
         contest = self.contest(cases.load(self.case))
-        return Contest(contest.ours, [peer for peer in contest.peers if peer.installed], contest.check)
+        peers = [peer for peer in contest.peers if peer.installed]
+        missing = tuple(peer.name for peer in contest.peers if not peer.installed)
+        return replace(contest, peers=peers, missing=missing)
 
 
 def set_threads(count: int) -> None:
     """Give every library the same number of threads."""
     rapidmask.set_num_threads(count)
-    modules: dict[str, ModuleType] = sys.modules
-    if "cv2" in modules:
-        modules["cv2"].setNumThreads(count)
-    if "torch" in modules:
-        modules["torch"].set_num_threads(count)
+    if cv2 := sys.modules.get("cv2"):
+        cv2.setNumThreads(count)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(count)
 
 
 def measure(comparison: Comparison, *, level: str, threads: int, seconds: float, least_rounds: int) -> dict[str, Any]:
@@ -155,6 +157,7 @@ def measure(comparison: Comparison, *, level: str, threads: int, seconds: float,
         "rounds": len(times),
         "ours_ms": float(np.median(ours)) * 1e3,
         "peers": sorted(peers, key=lambda peer: peer["ratio"]),
+        "missing": contest.missing,
         "bar": comparison.bar_at(level, threads),
         "goal": comparison.goal_at(threads),
         "limit_us": comparison.limit_us,
