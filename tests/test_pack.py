@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from inputs import WIDTHS, guarded, hostile_masks, layouts, refuses
-from reference import pack as reference
 
 import rapidmask
+from inputs import WIDTHS, guarded, hostile_masks, layouts, refuses
+from reference import pack as reference
 
 HOSTILE = hostile_masks()
 

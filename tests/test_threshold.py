@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inputs import guarded, hostile_masks, layouts, refuses
-from reference import threshold as reference
 
 import rapidmask
+from inputs import guarded, hostile_masks, layouts, refuses
+from reference import threshold as reference
 
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
 FLOATS = [np.float16, np.float32, np.float64]
@@ -131,8 +131,6 @@ def test_one_value_for_each_image(backend, isa, rng, dtype):
             with np.errstate(over="ignore"):
                 values = rng.choice(special, (2, 3)).astype(kind)
             values[0] = [0.5, 3.5, 1e4] if np.dtype(kind).kind == "f" else values[0]
-            if np.dtype(kind).itemsize == 8 and np.dtype(kind).kind in "iu":
-                continue  # test_integers_of_64_bits_as_values
             assert_thresholds(image, values, np.broadcast_to(values[..., None, None], image.shape))
 
 
@@ -152,8 +150,7 @@ def test_surfaces(backend, isa, rng, dtype, kind):
     assert_thresholds(image[0], surface[0], surface[0])
 
 
-# Those of 64 bits: test_integers_of_64_bits_as_values.
-@pytest.mark.parametrize("dtype", [np.bool_, *INTEGERS[:6], *FLOATS])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_surface_of_the_images_own_type(backend, isa, rng, dtype):
     image = image_of(dtype, rng)
     surface = image[::-1].copy()
@@ -168,6 +165,21 @@ def test_integers_of_64_bits_as_values(backend, isa, dtype):
     assert_thresholds(image, np.array([large, large - 1], dtype), np.array([large, large - 1]).reshape(2, 1, 1))
     surface = np.array([[large, large - 1]], dtype)
     assert_thresholds(image, surface, surface)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_integers_of_64_bits_with_every_type(backend, isa, rng, dtype, kind):
+    image = image_of(dtype, rng)
+    if np.dtype(dtype).kind == "f":
+        image[:, 0, :6] = [2.0**53, 2.0**63, -(2.0**63), 2.0**64, 1e4, -1.0] if dtype != np.float16 else 65504.0
+    for _ in range(3):
+        values = rng.choice(np.append(awkward(kind), np.array([65504, 10**4], kind)), 3)
+        assert_thresholds(image, values, values.reshape(3, 1, 1))
+        surface = rng.choice(awkward(kind), image.shape)
+        surface[:, 0, :6] = np.array([2**53, 2**53 + 1, 2**63 - 1, 2**62, 10**4, 1], kind)
+        assert_thresholds(image, surface, surface)
+        assert_thresholds(image, surface[0], surface[0])
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
@@ -536,7 +548,11 @@ NUMBERS = "must hold booleans, integers or floats of at most 64 bits, got"
             f"threshold: value {NUMBERS} complex128",
         ),
         (lambda: rapidmask.threshold(IMAGE, np.array(["1"] * 4)), TypeError, f"threshold: value {NUMBERS} <U1"),
-        (lambda: rapidmask.threshold(IMAGE, np.array([1] * 4, object)), TypeError, f"threshold: value {NUMBERS} object"),
+        (
+            lambda: rapidmask.threshold(IMAGE, np.array([1] * 4, object)),
+            TypeError,
+            f"threshold: value {NUMBERS} object",
+        ),
         (lambda: rapidmask.threshold([[1.0]]), TypeError, f"threshold: x {NOT_AN_ARRAY} list"),
         (lambda: rapidmask.threshold([[1.0]], np.zeros(3)), TypeError, f"threshold: x {NOT_AN_ARRAY} list"),
         (lambda: rapidmask.threshold(None, output="packed"), TypeError, f"threshold: x {NOT_AN_ARRAY} NoneType"),

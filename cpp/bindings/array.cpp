@@ -412,4 +412,13 @@ Array output_array(const py::object& out, const Array& like, DType dtype, const 
   return array;
 }
 
+Array packed_output(const py::object& out, const Array& like, const Image& images, const char* function) {
+  const Shape shape{images.n, images.h, 8 * ((images.w + 63) / 64)};
+  const Array array = output_array(out, like, DType::uint8, shape, function);
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % 8 != 0) {
+    throw std::invalid_argument(where(function, "out") + "must be aligned to 8 bytes");
+  }
+  return array;
+}
+
 }  // namespace rapidmask::python

@@ -148,6 +148,8 @@ Image images(const Array& array, const char* function, const char* argument);
 
 // What the caller gave as out=, checked against what the result must be, or a new array.
 Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function);
+// The same for the packed masks of `images`.
+Array packed_output(const py::object& out, const Array& like, const Image& images, const char* function);
 
 }  // namespace python
 }  // namespace rapidmask

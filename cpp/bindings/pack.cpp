@@ -11,7 +11,7 @@ namespace {
 py::object pack(py::handle masks) {
   const Array input = Array(masks, "pack", "masks").contiguous();
   const auto view = dense_masks(input, "pack", "masks");
-  const Array packed = input.empty(DType::uint8, {view.n, view.h, 8 * ((view.w + 63) / 64)});
+  const Array packed = packed_output(py::none(), input, images(input, "pack", "masks"), "pack");
   {
     const Call call(input);
     backend::pack(call.context(), view, {static_cast<std::uint64_t*>(packed.data()), view.n, view.h, view.w});

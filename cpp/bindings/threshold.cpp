@@ -46,7 +46,13 @@ ThresholdValue scalar_value(py::handle value, DType dtype) {
     return result;
   }
   double number = PyFloat_AsDouble(value.ptr());
-  if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (number == -1.0 && PyErr_Occurred() != nullptr) {
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) == 0) throw py::error_already_set();
+    PyErr_Clear();  // an integer that no double holds
+    int sign = 0;
+    static_cast<void>(PyLong_AsLongLongAndOverflow(value.ptr(), &sign));
+    number = sign * HUGE_VAL;
+  }
   if (number != number) throw std::invalid_argument("threshold: value must not be NaN, got nan");
   if (dtype == DType::float32) number = static_cast<float>(number);
   if (dtype == DType::float16) number = round_to(number, 11, -14, 65504);
@@ -63,12 +69,17 @@ ThresholdValue array_value(const Array& values, const Array& image) {
   const Shape& given = values.shape();
   ThresholdValue value{};
   const Image pixels = images(image, "threshold", "x");
+  constexpr std::array kTypes{DType::float32, DType::float64, DType::int64, DType::uint64};
+  if (std::find(kTypes.begin(), kTypes.end(), values.dtype()) == kTypes.end()) {
+    throw TypeError(std::string("threshold: value must be float32, float64, int64 or uint64, got ") +
+                    dtype_name(values.dtype()));
+  }
   if (given == shape.leading(shape.rank() - 2)) {
     value.kind = ThresholdValue::Kind::per_image;
-    value.array = static_cast<const double*>(values.data());
+    value.array = {values.data(), values.dtype(), pixels.n, 1, 1};
   } else if (given == shape || (given.rank() == 2 && given[0] == pixels.h && given[1] == pixels.w)) {
     value.kind = ThresholdValue::Kind::per_pixel;
-    value.surface = {values.data(), values.dtype(), given == shape ? pixels.n : 1, pixels.h, pixels.w};
+    value.array = {values.data(), values.dtype(), given == shape ? pixels.n : 1, pixels.h, pixels.w};
   } else {
     throw std::invalid_argument("threshold: value must be a number, one for each image with shape " +
                                 shape.leading(shape.rank() - 2).text() + ", or a surface with shape " + shape.text() +
@@ -85,7 +96,7 @@ Output parse_output(std::string_view output) {
   return Output::packed;  // the Python function has checked the name
 }
 
-// `value` is a number or an array of float32 or float64 (per image: float64) that the Python function has prepared.
+// `value` is a number, or an array of float32, float64, int64 or uint64.
 py::object threshold(py::handle x, py::handle value, std::string_view op, std::string_view output,
                      const py::object& out) {
   const Comparison comparison = parse_comparison(op);
@@ -104,11 +115,10 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
     values = Array(value, "threshold", "value").contiguous();
     limit = array_value(*values, image);
   }
-  const Array masks =
-      kind == Output::packed
-          ? output_array(out, image, DType::uint8, {pixels.n, pixels.h, 8 * ((pixels.w + 63) / 64)}, "threshold")
-          : output_array(out, image, kind == Output::boolean ? DType::boolean : DType::uint8, image.shape(),
-                         "threshold");
+  const Array masks = kind == Output::packed
+                          ? packed_output(out, image, pixels, "threshold")
+                          : output_array(out, image, kind == Output::boolean ? DType::boolean : DType::uint8,
+                                         image.shape(), "threshold");
   {
     const Call call(image);
     const MaskOutput target = kind == Output::packed ? MaskOutput{nullptr, static_cast<std::uint64_t*>(masks.data())}

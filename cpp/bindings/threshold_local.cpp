@@ -65,8 +65,8 @@ py::object adaptive(py::handle image, std::int64_t window_h, std::int64_t window
   const Image& pixels = job.pixels;
   const bool packed = output == "packed";
   const DType dtype = output == "bool" ? DType::boolean : DType::uint8;
-  const Shape shape = packed ? Shape{pixels.n, pixels.h, 8 * ((pixels.w + 63) / 64)} : job.input.shape();
-  const Array masks = output_array(out, job.input, dtype, shape, "adaptive_threshold");
+  const Array masks = packed ? packed_output(out, job.input, pixels, "adaptive_threshold")
+                             : output_array(out, job.input, dtype, job.input.shape(), "adaptive_threshold");
   {
     const Call call(job.input);
     backend::adaptive_threshold(

@@ -16,7 +16,7 @@ constexpr std::int64_t kGrainBytes = 1 << 20;  // about 50 µs of work at 20 GB/
 template <class T>
 Bound<T> bound_of_image(const ThresholdValue& value, std::int64_t i, bool strict) {
   if (value.kind == ThresholdValue::Kind::scalar) return make_scalar_bound<T>(value, strict);
-  return make_bound<T>(value.array[i], strict);
+  return visit_values(value.array, [&](const auto* values) { return make_bound<T>(values[i], strict); });
 }
 
 // Calls body(image, first row, last row) over all rows of the batch, split at images.
@@ -53,7 +53,8 @@ void compare_with_values(const Image& image, const ThresholdValue& value, bool s
 template <class T>
 void compare_with_surface(const Image& image, const Image& surface, bool strict, const MaskOutput& masks) {
   const std::size_t surface_bytes = item_size(surface.dtype);
-  const auto compare = threshold_rows().surface[static_cast<std::size_t>(image.dtype)][surface_bytes == 8 ? 1 : 0];
+  const auto compare =
+      threshold_rows().surface[static_cast<std::size_t>(image.dtype)][ThresholdRows::surface_index(surface.dtype)];
   const auto pack_band = pack_rows().pack;
   const std::int64_t words = (image.w + 63) / 64;
   const auto* pixels = static_cast<const T*>(image.data);
@@ -88,7 +89,7 @@ void threshold(const Context&, const Image& image, const ThresholdValue& value, 
   visit_dtype(image.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     if (value.kind == ThresholdValue::Kind::per_pixel) {
-      compare_with_surface<T>(image, value.surface, strict, masks);
+      compare_with_surface<T>(image, value.array, strict, masks);
     } else {
       compare_with_values<T>(image, value, strict, masks);
     }

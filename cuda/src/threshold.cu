@@ -11,8 +11,7 @@
 namespace rapidmask::cuda {
 namespace {
 
-// Foreground tests: what decides pixel `p` of image `i` (p within the image). Each is one comparison; a value that
-// differs between images is turned into the image type's own bound once per pixel, which costs less than its load.
+// Foreground tests: what decides pixel `p` of image `i` (p within the image).
 
 template <class T>
 struct ScalarTest {
@@ -22,35 +21,22 @@ struct ScalarTest {
   }
 };
 
-template <class T>
-__device__ bool compare(T x, double value, bool strict) {
-  if constexpr (kIsHalfWidth<T>) {
-    const auto wide = static_cast<double>(to_float(x));
-    return strict ? wide > value : wide >= value;
-  } else if constexpr (sizeof(T) == 8 && !kIsFloat<T>) {
-    return make_bound<T>(value, strict)(x);
-  } else {
-    const auto wide = static_cast<double>(x);
-    return strict ? wide > value : wide >= value;
-  }
-}
-
-template <class T>
+template <class T, class Value>
 struct PerImageTest {
-  const double* values;
+  const Value* values;
   bool strict;
   __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return compare(x[i * size + p], values[i], strict);
+    return exceeds(x[i * size + p], values[i], strict);
   }
 };
 
-template <class T, class Surface>
+template <class T, class Value>
 struct PerPixelTest {
-  const Surface* surface;
+  const Value* values;
   bool shared;  // one surface serves all images
   bool strict;
   __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return compare(x[i * size + p], static_cast<double>(surface[(shared ? 0 : i * size) + p]), strict);
+    return exceeds(x[i * size + p], values[(shared ? 0 : i * size) + p], strict);
   }
 };
 
@@ -96,19 +82,16 @@ void threshold(const Context& context, const Image& image, const ThresholdValue&
   const bool strict = comparison == Comparison::greater;
   visit_dtype(image.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    switch (value.kind) {
-      case ThresholdValue::Kind::scalar:
-        return run<T>(context, image, ScalarTest<T>{make_scalar_bound<T>(value, strict)}, masks);
-      case ThresholdValue::Kind::per_image: return run<T>(context, image, PerImageTest<T>{value.array, strict}, masks);
-      case ThresholdValue::Kind::per_pixel: break;
+    if (value.kind == ThresholdValue::Kind::scalar) {
+      return run<T>(context, image, ScalarTest<T>{make_scalar_bound<T>(value, strict)}, masks);
     }
-    const bool shared = value.surface.n == 1;
-    if (value.surface.dtype == DType::float32) {
-      const auto* surface = static_cast<const float*>(value.surface.data);
-      return run<T>(context, image, PerPixelTest<T, float>{surface, shared, strict}, masks);
-    }
-    const auto* surface = static_cast<const double*>(value.surface.data);
-    return run<T>(context, image, PerPixelTest<T, double>{surface, shared, strict}, masks);
+    visit_values(value.array, [&]<class Value>(const Value* values) {
+      if (value.kind == ThresholdValue::Kind::per_image) {
+        run<T>(context, image, PerImageTest<T, Value>{values, strict}, masks);
+      } else {
+        run<T>(context, image, PerPixelTest<T, Value>{values, value.array.n == 1, strict}, masks);
+      }
+    });
   });
 }
 

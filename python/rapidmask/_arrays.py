@@ -21,6 +21,16 @@ _DLPACK_CUDA_HOST = 3
 _DLPACK_CUDA_MANAGED = 13
 
 
+def _cupy() -> Any:
+    try:
+        import cupy
+    except ImportError as error:
+        raise NotImplementedError(
+            "rapidmask makes results on a CUDA device with CuPy where the array is not torch's: install it"
+        ) from error
+    return cupy
+
+
 def is_on_cuda(array: Array) -> bool:
     """Whether the array's memory is that of a CUDA device."""
     if isinstance(array, np.ndarray):
@@ -52,8 +62,7 @@ def contiguous(array: Array) -> Array:
     if hasattr(array, "contiguous"):  # torch
         return array.contiguous()
     if is_on_cuda(array):
-        import cupy
-
+        cupy = _cupy()
         return cupy.ascontiguousarray(cupy.asarray(array))
     return np.ascontiguousarray(np.from_dlpack(array))
 
@@ -81,8 +90,7 @@ def empty(like: Array, shape: tuple[int, ...], dtype: str) -> Array:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(like, torch.Tensor):
         return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
-    import cupy
-
+    cupy = _cupy()
     with cupy.cuda.Device(cuda_device(like)):
         return cupy.empty(shape, dtype=dtype)
 
@@ -91,8 +99,7 @@ def cuda_device(array: Array) -> int:
     """Return the index of the CUDA device that holds the array."""
     if hasattr(array, "__dlpack_device__"):
         return int(array.__dlpack_device__()[1])
-    import cupy
-
+    cupy = _cupy()
     pointer = array.__cuda_array_interface__["data"][0]
     return int(cupy.cuda.runtime.pointerGetAttributes(pointer).device) if pointer else 0
 
@@ -103,8 +110,7 @@ def current_stream(array: Array) -> int:
     if torch is not None and isinstance(array, torch.Tensor):
         return int(torch.cuda.current_stream(array.device).cuda_stream)
     if type(array).__module__.partition(".")[0] == "cupy":
-        import cupy
-
+        cupy = _cupy()
         with cupy.cuda.Device(cuda_device(array)):
             return int(cupy.cuda.get_current_stream().ptr)
     interface = getattr(array, "__cuda_array_interface__", None)
@@ -118,9 +124,7 @@ def to_float64(array: Array) -> Array:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return array.to(torch.float64)
-    if isinstance(array, np.ndarray):
-        return np.asarray(array, dtype=np.float64)
-    return array.astype("float64")
+    return array.astype("float64") if is_on_cuda(array) else np.asarray(to_host(array), dtype=np.float64)
 
 
 def to_host(array: Array) -> HostArray:
@@ -130,8 +134,7 @@ def to_host(array: Array) -> HostArray:
     if hasattr(array, "detach"):  # torch
         return np.asarray(array.detach().cpu())
     if is_on_cuda(array):
-        import cupy
-
+        cupy = _cupy()
         return np.asarray(cupy.asnumpy(array))
     return np.asarray(np.from_dlpack(array))
 
@@ -144,8 +147,7 @@ def like(array: Array, values: HostArray) -> Array:
     if torch is not None and isinstance(array, torch.Tensor):
         return torch.from_numpy(values).to(array.device)
     if is_on_cuda(array):
-        import cupy
-
+        cupy = _cupy()
         with cupy.cuda.Device(cuda_device(array)):
             return cupy.asarray(values)
     return from_numpy(array, values)

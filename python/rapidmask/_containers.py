@@ -249,7 +249,7 @@ class RLEMasks:
     >>> masks.counts
     array([0, 1, 3, 1, 3, 1], dtype=uint32)
     >>> masks.to_coco("str")
-    [{'size': [3, 3], 'counts': '0132N0'}]
+    [{'size': [3, 3], 'counts': '013000'}]
     """
 
     __slots__ = ("counts", "offsets", "size")

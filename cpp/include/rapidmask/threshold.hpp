@@ -96,6 +96,15 @@ RM_HOST_DEVICE float round_down_to_float(double value) {
   return float_from_bits((bits >> 31) != 0 ? bits + 1 : bits - 1);
 }
 
+// The largest double below one that is neither zero nor infinite.
+RM_HOST_DEVICE double next_below(double value) {
+  std::uint64_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  bits = (bits >> 63) != 0 ? bits + 1 : bits - 1;
+  __builtin_memcpy(&value, &bits, sizeof bits);
+  return value;
+}
+
 template <class T>
 RM_HOST_DEVICE float widen_key(std::int16_t key) {
   return to_float(T{static_cast<std::uint16_t>(key < 0 ? (key ^ 0x7fff) : key)});
@@ -146,32 +155,78 @@ __extension__ using Int128 = __int128;
 
 // The same for a value that is an integer of any size, which a double may not hold.
 template <class T>
-RM_HOST_DEVICE Bound<T> make_integer_bound(Int128 value, bool strict) {
-  const Int128 first = strict ? value + 1 : value;
-  if (first > static_cast<Int128>(detail::type_max<T>())) return {0, true};
-  const bool below = first < static_cast<Int128>(detail::type_min<T>());
-  return {below ? detail::type_min<T>() : static_cast<T>(first), false};
+RM_HOST_DEVICE Bound<T> make_bound(Int128 value, bool strict) {
+  if constexpr (std::is_integral_v<T>) {
+    const Int128 first = strict ? value + 1 : value;
+    if (first > static_cast<Int128>(detail::type_max<T>())) return {0, true};
+    const bool below = first < static_cast<Int128>(detail::type_min<T>());
+    return {below ? detail::type_min<T>() : static_cast<T>(first), false};
+  } else {
+    // Values are of 64 bits here. Between the double below and the value there is no other: x >= value is x > that one.
+    double below = static_cast<double>(static_cast<std::int64_t>(value >> 32)) * 0x1p32 +
+                   static_cast<double>(static_cast<std::uint32_t>(value));
+    while (static_cast<Int128>(below) > value) below = detail::next_below(below);
+    return make_bound<T>(below, strict || static_cast<Int128>(below) != value);
+  }
+}
+
+template <class T>
+RM_HOST_DEVICE Bound<T> make_bound(std::int64_t value, bool strict) {
+  return make_bound<T>(static_cast<Int128>(value), strict);
+}
+template <class T>
+RM_HOST_DEVICE Bound<T> make_bound(std::uint64_t value, bool strict) {
+  return make_bound<T>(static_cast<Int128>(value), strict);
+}
+
+// `x > value` (strict) or `x >= value` for a value of one pixel: float, double, int64 or uint64.
+template <class T, class Value>
+RM_HOST_DEVICE bool exceeds(T x, Value value, bool strict) {
+  constexpr bool is_narrow = sizeof(T) < 8;  // a double holds every x
+  if constexpr (std::is_floating_point_v<Value> && kIsHalfWidth<T>) {
+    return exceeds(to_float(x), value, strict);
+  } else if constexpr (std::is_same_v<T, Value> && kIsFloat<T>) {
+    return strict ? x > value : x >= value;
+  } else if constexpr (std::is_floating_point_v<Value> && (is_narrow || kIsFloat<T>)) {
+    return strict ? static_cast<double>(x) > static_cast<double>(value)
+                  : static_cast<double>(x) >= static_cast<double>(value);
+  } else if constexpr (std::is_floating_point_v<Value>) {
+    return make_bound<T>(static_cast<double>(value), strict)(x);
+  } else if constexpr (std::is_integral_v<T>) {
+    return strict ? static_cast<Int128>(x) > static_cast<Int128>(value)
+                  : static_cast<Int128>(x) >= static_cast<Int128>(value);
+  } else {
+    return make_bound<T>(value, strict)(x);
+  }
 }
 
 enum class Comparison : bool { greater_equal = false, greater = true };
 
 // One value for all images, one for each, or one for each pixel (of every image, or of one that serves them all).
+// Arrays of values are float32, float64, int64 or uint64.
 struct ThresholdValue {
   enum class Kind : std::uint8_t { scalar, per_image, per_pixel };
   Kind kind;
   double scalar;
   bool is_integer;  // the scalar is `integer` rather than `scalar`
   Int128 integer;
-  const double* array;  // per_image: n values
-  Image surface;        // per_pixel: float32 or float64, n or 1 images
+  Image array;  // per_image: n values; per_pixel: n images or 1
 };
 
 template <class T>
 Bound<T> make_scalar_bound(const ThresholdValue& value, bool strict) {
-  if constexpr (std::is_integral_v<T>) {
-    if (value.is_integer) return make_integer_bound<T>(value.integer, strict);
+  return value.is_integer ? make_bound<T>(value.integer, strict) : make_bound<T>(value.scalar, strict);
+}
+
+// Calls visit(values) with a pointer to the array's elements in their own type.
+template <class Visitor>
+decltype(auto) visit_values(const Image& array, const Visitor& visit) {
+  switch (array.dtype) {
+    case DType::float32: return visit(static_cast<const float*>(array.data));
+    case DType::int64: return visit(static_cast<const std::int64_t*>(array.data));
+    case DType::uint64: return visit(static_cast<const std::uint64_t*>(array.data));
+    default: return visit(static_cast<const double*>(array.data));
   }
-  return make_bound<T>(value.scalar, strict);
 }
 
 // Where a mask goes: dense bytes or packed words, whichever is not null.

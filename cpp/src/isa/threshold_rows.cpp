@@ -141,36 +141,22 @@ void packed(const void* x, const void* bound, std::int64_t rows, std::int64_t w,
   compare_rows<T, false>(pixels, limit, rows, w, words);
 }
 
-// The wider floating type of the two compares both exactly; 64-bit integers need their own bound for each pixel.
-template <class T, class Surface>
+template <class T, class Value>
 void surface(const void* x, const void* surface, bool strict, std::int64_t count, std::uint8_t* mask) {
   const auto* __restrict pixels = static_cast<const T*>(x);
-  const auto* __restrict values = static_cast<const Surface*>(surface);
-  if constexpr (sizeof(T) == 8 && !kIsFloat<T>) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      mask[i] = make_bound<T>(static_cast<double>(values[i]), strict)(pixels[i]);
-    }
+  const auto* __restrict values = static_cast<const Value*>(surface);
+  if (strict) {
+    for (std::int64_t i = 0; i < count; ++i) mask[i] = exceeds(pixels[i], values[i], true);
   } else {
-    const auto wide = [&](std::int64_t i) {
-      if constexpr (kIsHalfWidth<T>) {
-        return static_cast<double>(to_float(pixels[i]));
-      } else if constexpr (std::is_same_v<T, float> && std::is_same_v<Surface, float>) {
-        return pixels[i];
-      } else {
-        return static_cast<double>(pixels[i]);
-      }
-    };
-    if (strict) {
-      for (std::int64_t i = 0; i < count; ++i) mask[i] = wide(i) > values[i];
-    } else {
-      for (std::int64_t i = 0; i < count; ++i) mask[i] = wide(i) >= values[i];
-    }
+    for (std::int64_t i = 0; i < count; ++i) mask[i] = exceeds(pixels[i], values[i], false);
   }
 }
 
 template <class... T>
 constexpr ThresholdRows make_table() {
-  return {{dense<T>...}, {packed<T>...}, {{surface<T, float>, surface<T, double>}...}};
+  return {{dense<T>...},
+          {packed<T>...},
+          {{surface<T, float>, surface<T, double>, surface<T, std::int64_t>, surface<T, std::uint64_t>}...}};
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace rapidmask {
 using ThresholdDense = void (*)(const void* x, const void* bound, std::int64_t count, std::uint8_t* mask);
 using ThresholdPacked = void (*)(const void* x, const void* bound, std::int64_t rows, std::int64_t w,
                                  std::uint64_t* words);
-// Against a surface of `count` float32 or float64 values.
+// Against a surface of `count` values.
 using ThresholdSurface = void (*)(const void* x, const void* surface, bool strict, std::int64_t count,
                                   std::uint8_t* mask);
 
@@ -20,7 +20,11 @@ struct ThresholdRows {
   static constexpr int kTypes = 13;  // indexed by DType
   ThresholdDense dense[kTypes];
   ThresholdPacked packed[kTypes];
-  ThresholdSurface surface[kTypes][2];  // float32, float64
+  ThresholdSurface surface[kTypes][4];  // float32, float64, int64, uint64
+
+  static std::size_t surface_index(DType dtype) {
+    return dtype == DType::float32 ? 0 : dtype == DType::float64 ? 1 : dtype == DType::int64 ? 2 : 3;
+  }
 };
 
 const ThresholdRows& threshold_rows();

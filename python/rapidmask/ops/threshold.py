@@ -10,9 +10,11 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, Output, check_output, wrap_packed
 
+_KERNEL_VALUES = ("float32", "float64", "int64", "uint64")  # which hold the values of all other types
+
 
 def _values(function: str, x: Array, value: Any) -> Any:
-    """Return a threshold as a float, an int or an array of float32 or float64."""
+    """Return a threshold as a float, an int or an array of a type that the kernels read."""
     if isinstance(value, (float, int)):
         return value
     if isinstance(value, np.generic):
@@ -25,8 +27,7 @@ def _values(function: str, x: Array, value: Any) -> Any:
         return value  # for the module to refuse: a conversion would drop what is no number
     if _arrays.is_on_cuda(value) and not _arrays.is_on_cuda(x):
         return value  # likewise
-    per_image = len(value.shape) == len(x.shape) - 2
-    return value if dtype in ("float32", "float64") and not per_image else _arrays.to_float64(value)
+    return value if dtype in _KERNEL_VALUES else _arrays.to_float64(value)
 
 
 def threshold(
@@ -131,11 +132,11 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
     array([[ True,  True,  True, False, False, False]])
     """
     x = _arrays.with_shape(x)
-    if len(getattr(x, "shape", ())) < 2 and hasattr(x, "shape"):
+    strong = threshold(x, high)
+    if len(x.shape) < 2:
         raise ValueError(
             f"hysteresis_threshold: x must have at least 2 dimensions (..., H, W), got shape {tuple(x.shape)}"
         )
-    strong = threshold(x, high)
     weak = threshold(x, low)
     weak |= strong  # where low is above high
     return _dispatch.backend(weak).hysteresis(weak, strong, connectivity)
