@@ -2,6 +2,9 @@
 
 #include "array.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -206,6 +209,11 @@ bool Array::take_exchange_api(py::handle object, const char* function, const cha
   api_ = api;
   object_ = py::reinterpret_borrow<py::object>(object);
   take_tensor(tensor, function, argument);
+  // The imaginary part of a conjugated torch tensor is a view whose elements are to be negated, which DLPack cannot
+  // tell.
+  if (is_floating(dtype_) && py::hasattr(object, "is_neg") && py::cast<bool>(object.attr("is_neg")())) {
+    *this = Array(object.attr("resolve_neg")(), function, argument);
+  }
   return true;
 }
 
@@ -266,8 +274,10 @@ bool Array::take_cuda_array_interface(py::handle object, const char* function, c
 
 void Array::take_tensor(const dlpack::Tensor& tensor, const char* function, const char* argument) {
   if (tensor.dtype.lanes != 1 || !find_dtype(tensor.dtype.code, tensor.dtype.bits, dtype_)) {
+    const std::string numbers =
+        "DLPack type code " + std::to_string(tensor.dtype.code) + " of " + std::to_string(tensor.dtype.bits) + " bits";
     throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
-                    std::string(py::str(object_.attr("dtype"))));
+                    std::string(py::str(py::getattr(object_, "dtype", py::str(numbers)))));
   }
   if (tensor.ndim > kMaxRank) {
     throw std::invalid_argument(where(function, argument) + "must have at most 16 dimensions, got " +
@@ -304,7 +314,13 @@ bool Array::is_contiguous() const {
   return true;
 }
 
-Array Array::contiguous() const { return is_contiguous() ? *this : made_by_python(helper("contiguous")(object_)); }
+Array Array::contiguous(std::size_t alignment) const {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data_) % std::max(alignment, item_size(dtype_)) == 0;
+  if (is_contiguous() && (aligned || shape_.size() == 0)) return *this;
+  Array copy = made_by_python(helper("contiguous_copy")(object_));
+  if (library_ == Library::other && copy.library_ == Library::numpy) copy.origin_ = object_;
+  return copy;
+}
 
 Array Array::made_by_python(const py::object& object) { return Array(object, "rapidmask", "array"); }
 
@@ -341,7 +357,7 @@ Array Array::empty(DType dtype, const Shape& shape) const {
     py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
     made.data_ = array.mutable_data();
     made.object_ = std::move(array);
-    if (library_ == Library::other) made.origin_ = object_;
+    made.origin_ = library_ == Library::other ? object_ : origin_;
     return made;
   }
   py::tuple extents(static_cast<std::size_t>(shape.rank()));
@@ -361,6 +377,14 @@ cuda::Stream Array::stream() const {
     return static_cast<cuda::Stream>(stream);
   }
   return reinterpret_cast<cuda::Stream>(py::cast<std::uintptr_t>(helper("current_stream")(object_)));
+}
+
+ReleasedGil::~ReleasedGil() {
+  try {
+    PyEval_RestoreThread(state_);
+  } catch (abi::__forced_unwind&) {
+    for (;;) pause();
+  }
 }
 
 View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument) {

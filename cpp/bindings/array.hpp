@@ -36,6 +36,7 @@ namespace python {
 namespace py = pybind11;
 
 inline constexpr int kMaxRank = 16;
+inline constexpr std::size_t kWordBytes = 8;  // of packed masks
 
 // The caller's library could not allocate: MemoryError, with the library's own text.
 struct AllocationError : std::runtime_error {
@@ -81,8 +82,8 @@ class Array {
   // What Python is given for an array that `empty` made: in the caller's library.
   py::object result() const;
 
-  // This array if it is C-contiguous, otherwise a copy that is.
-  Array contiguous() const;
+  // This array if it is C-contiguous and its memory aligned to its elements and to `alignment` bytes, otherwise a copy.
+  Array contiguous(std::size_t alignment = 1) const;
 
   // A new, uninitialised, C-contiguous array of this array's library and device.
   Array empty(DType dtype, const Shape& shape) const;
@@ -112,10 +113,24 @@ class Array {
   const dlpack::ExchangeApi* api_ = nullptr;
   py::object object_;  // what the caller gave, or an array made here
   py::object keeper_;  // keeps the memory alive where that is not object_
-  py::object origin_;  // of an array made here for a library that cannot allocate: what the caller gave
+  py::object origin_;  // of a NumPy array made here in place of another library's: what the caller gave
 };
 
 const char* dtype_name(DType dtype);
+
+// Holds the GIL released. When the interpreter ends meanwhile, it never lets this thread have the GIL back and unwinds
+// it instead, which C++ does not survive: the thread then waits for the end of the process (as Python 3.14 itself makes
+// it).
+class ReleasedGil {
+ public:
+  ReleasedGil() : state_(PyEval_SaveThread()) {}
+  ~ReleasedGil();
+  ReleasedGil(const ReleasedGil&) = delete;
+  ReleasedGil& operator=(const ReleasedGil&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 
 // Around the call of an algorithm: its context, on the device and stream of `like`, with the GIL released.
 class Call {
@@ -136,7 +151,7 @@ class Call {
   int caller_device_ = 0;
 #endif
   backend::Context context_;
-  py::gil_scoped_release unlocked_;  // last, so that the GIL is back before anything above is destroyed
+  ReleasedGil unlocked_;  // last, so that the GIL is back before anything above is destroyed
 };
 
 // Dense masks (..., H, W) of bool or uint8 as (n, h, w).

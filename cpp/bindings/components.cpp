@@ -12,7 +12,6 @@ namespace {
 
 // Labels and the number of components of each mask, in an int64 array of the shape of the batch.
 py::tuple label(py::handle masks, int connectivity) {
-  check_connectivity("label", connectivity);
   const Array input = Array(masks, "label", "masks").contiguous();
   const auto view = dense_masks(input, "label", "masks");
   const Array labels = input.empty(DType::int32, input.shape());
@@ -28,7 +27,6 @@ py::tuple label(py::handle masks, int connectivity) {
 using Filter = void (*)(const backend::Context&, const View<const std::uint8_t>&, std::int64_t, int, std::uint8_t*);
 
 py::object filter(const char* function, py::handle masks, std::int64_t limit, int connectivity, Filter apply) {
-  check_connectivity(function, connectivity);
   const Array input = Array(masks, function, "masks").contiguous();
   const auto view = dense_masks(input, function, "masks");
   const Array result = input.empty(input.dtype(), input.shape());
@@ -58,7 +56,6 @@ Array filled(const Array& like, DType dtype, const Shape& shape, const std::vect
 }
 
 py::tuple connected_components(py::handle masks, int connectivity) {
-  check_connectivity("connected_components", connectivity);
   const Array input = Array(masks, "connected_components", "masks").contiguous();
   const auto view = dense_masks(input, "connected_components", "masks");
   const Array labels = input.empty(DType::int32, input.shape());

@@ -13,7 +13,7 @@ namespace {
 template <class Measure>
 py::object measure(const char* function, py::handle masks, std::optional<std::int64_t> width, int columns,
                    const Measure& apply) {
-  const Array input = Array(masks, function, "masks").contiguous();
+  const Array input = Array(masks, function, "masks").contiguous(width.has_value() ? kWordBytes : 1);
   Shape shape = input.shape();
   if (shape.rank() >= 2) shape = shape.leading(shape.rank() - 2);
   if (columns > 1) shape.push_back(columns);

@@ -20,7 +20,7 @@ py::object pack(py::handle masks) {
 }
 
 py::object unpack(py::handle data, std::int64_t width, bool as_bool, const py::object& out) {
-  const Array input = Array(data, "unpack", "packed").contiguous();
+  const Array input = Array(data, "unpack", "packed").contiguous(kWordBytes);
   const ConstPackedMasks packed = packed_masks(input, width, "unpack", "packed");
   const DType dtype = as_bool ? DType::boolean : DType::uint8;
   const Array masks = output_array(out, input, dtype, {packed.n, packed.h, packed.w}, "unpack");

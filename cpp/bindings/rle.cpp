@@ -52,7 +52,7 @@ py::tuple give_back(const Array& like, const RunLengths& runs) {
 }
 
 py::tuple rle_encode(py::handle masks, std::optional<std::int64_t> width) {
-  const Array input = Array(masks, "rle_encode", "masks").contiguous();
+  const Array input = Array(masks, "rle_encode", "masks").contiguous(width.has_value() ? kWordBytes : 1);
   RunLengths runs;
   if (width.has_value()) {
     const ConstPackedMasks view = packed_masks(input, *width, "rle_encode", "masks");
@@ -101,14 +101,20 @@ py::tuple rle_combine(py::handle counts_a, py::handle offsets_a, py::handle coun
 py::object rle_areas(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
   const Runs runs(counts, offsets, h, w, "mask_areas");
   const Array areas = runs.counts.empty(DType::int64, {runs.view.n});
-  cpu::rle_areas({}, runs.view, static_cast<std::int64_t*>(areas.data()));
+  {
+    const Call call(runs.counts);
+    cpu::rle_areas(call.context(), runs.view, static_cast<std::int64_t*>(areas.data()));
+  }
   return areas.result();
 }
 
 py::object rle_boxes(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
   const Runs runs(counts, offsets, h, w, "masks_to_boxes");
   const Array boxes = runs.counts.empty(DType::int64, {runs.view.n, 4});
-  cpu::rle_boxes({}, runs.view, static_cast<std::int64_t*>(boxes.data()));
+  {
+    const Call call(runs.counts);
+    cpu::rle_boxes(call.context(), runs.view, static_cast<std::int64_t*>(boxes.data()));
+  }
   return boxes.result();
 }
 
@@ -126,10 +132,16 @@ py::array_t<std::uint32_t> from_string(std::string_view text) {
   return py::array_t<std::uint32_t>(static_cast<py::ssize_t>(counts.size()), counts.data());
 }
 
-py::array_t<std::uint32_t> canonical(const py::array_t<std::uint32_t, py::array::c_style>& counts) {
-  const std::vector<std::uint32_t> result =
-      canonical_counts(std::vector<std::uint32_t>(counts.data(), counts.data() + counts.size()));
-  return py::array_t<std::uint32_t>(static_cast<py::ssize_t>(result.size()), result.data());
+// Checked runs in canonical form; `function` is what Python called.
+py::tuple canonical(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w,
+                    const std::string& function) {
+  const Runs runs(counts, offsets, h, w, function.c_str());
+  RunLengths result;
+  {
+    const Call call(runs.counts);
+    result = cpu::rle_canonical(call.context(), runs.view);
+  }
+  return give_back(runs.counts, result);
 }
 
 }  // namespace
@@ -144,7 +156,8 @@ void bind_rle(py::module_& module) {
   module.def("rle_boxes", &rle_boxes, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
   module.def("rle_to_string", &to_string, py::arg("counts"));
   module.def("rle_from_string", &from_string, py::arg("text"));
-  module.def("canonical_counts", &canonical, py::arg("counts"));
+  module.def("rle_canonical", &canonical, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
+             py::arg("function"));
 }
 
 }  // namespace rapidmask::python

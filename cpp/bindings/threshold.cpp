@@ -8,16 +8,9 @@
 
 #include "array.hpp"
 #include "module.hpp"
-#include "rapidmask/components.hpp"
 
 namespace rapidmask::python {
 namespace {
-
-Comparison parse_comparison(std::string_view op) {
-  if (op == ">") return Comparison::greater;
-  if (op == ">=") return Comparison::greater_equal;
-  throw std::invalid_argument("threshold: op must be '>' or '>=', got '" + std::string(op) + "'");
-}
 
 // To the nearest value with `digits` bits and exponents from `lowest`, ties to even; infinite above `largest`.
 double round_to(double x, int digits, int lowest, double largest) {
@@ -93,13 +86,14 @@ enum class Output : std::uint8_t { boolean, uint8, packed };
 Output parse_output(std::string_view output) {
   if (output == "bool") return Output::boolean;
   if (output == "uint8") return Output::uint8;
-  return Output::packed;  // the Python function has checked the name
+  return Output::packed;
 }
 
-// `value` is a number, or an array of float32, float64, int64 or uint64.
+// `value` is a number, or an array of float32, float64, int64 or uint64. The Python function has checked `op` and
+// `output`.
 py::object threshold(py::handle x, py::handle value, std::string_view op, std::string_view output,
                      const py::object& out) {
-  const Comparison comparison = parse_comparison(op);
+  const Comparison comparison = op == ">" ? Comparison::greater : Comparison::greater_equal;
   const Array given(x, "threshold", "x");
   const Array image = given.contiguous();
   const Output kind = parse_output(output);
@@ -129,7 +123,6 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
 }
 
 py::object hysteresis(py::handle weak, py::handle strong, int connectivity) {
-  check_connectivity("hysteresis_threshold", connectivity);
   const Array low(weak, "hysteresis_threshold", "low");
   const Array high(strong, "hysteresis_threshold", "high");
   const auto view = dense_masks(low, "hysteresis_threshold", "low");

@@ -29,10 +29,13 @@ void pause() {
 }
 
 int default_num_threads() {
-  if (const char* text = std::getenv("RAPIDMASK_NUM_THREADS")) {
+  const char* text = std::getenv("RAPIDMASK_NUM_THREADS");
+  if (text != nullptr && *text != '\0') {
     char* end = nullptr;
     const long value = std::strtol(text, &end, 10);
-    if (end != text && *end == '\0' && value >= 1 && value <= 4096) return static_cast<int>(value);
+    if (*end == '\0' && value >= 1 && value <= kMaxThreads) return static_cast<int>(value);
+    throw std::invalid_argument("RAPIDMASK_NUM_THREADS: count must be between 1 and 4096, got '" + std::string(text) +
+                                "'");
   }
 #if defined(__linux__)
   cpu_set_t set;
@@ -173,12 +176,7 @@ int get_num_threads() {
   return count;
 }
 
-void set_num_threads(int count) {
-  if (count < 1 || count > 4096) {
-    throw std::invalid_argument("set_num_threads: count must be between 1 and 4096, got " + std::to_string(count));
-  }
-  num_threads.store(count, std::memory_order_relaxed);
-}
+void set_num_threads(int count) { num_threads.store(count, std::memory_order_relaxed); }
 
 namespace detail {
 

@@ -10,8 +10,12 @@
 
 namespace rapidmask {
 
+inline constexpr int kMaxThreads = 4096;
+
+// By default RAPIDMASK_NUM_THREADS, or the processors that the process may run on. Throws std::invalid_argument where
+// the environment holds no such number.
 int get_num_threads();
-// Throws std::invalid_argument unless count >= 1.
+// `count` is from 1 to kMaxThreads.
 void set_num_threads(int count);
 
 namespace detail {

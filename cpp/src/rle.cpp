@@ -105,13 +105,6 @@ void check_run_lengths(const char* function, const ConstRunLengths& runs, std::i
   }
 }
 
-std::vector<std::uint32_t> canonical_counts(const std::vector<std::uint32_t>& counts) {
-  std::vector<std::uint32_t> result;
-  RunWriter writer(result);
-  for (std::size_t i = 0; i < counts.size(); ++i) writer.add(i % 2 == 1, counts[i]);
-  return result;
-}
-
 std::string rle_to_string(const std::uint32_t* counts, std::int64_t count) {
   std::string text;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -194,6 +187,16 @@ void rle_decode(const Context&, const ConstRunLengths& runs, std::uint8_t* masks
       position = end;
     }
   });
+}
+
+RunLengths rle_canonical(const Context&, const ConstRunLengths& runs) {
+  std::vector<std::vector<std::uint32_t>> all(static_cast<std::size_t>(runs.n));
+  for (std::int64_t i = 0; i < runs.n; ++i) {
+    RunWriter writer(all[static_cast<std::size_t>(i)]);
+    const std::int64_t first = runs.offsets[i];
+    for (std::int64_t k = first; k < runs.offsets[i + 1]; ++k) writer.add((k - first) % 2 == 1, runs.counts[k]);
+  }
+  return join(all);
 }
 
 RunLengths rle_combine(const Context&, const ConstRunLengths& a, const ConstRunLengths& b, SetOperation operation) {

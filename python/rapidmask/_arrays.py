@@ -55,16 +55,17 @@ def native_byte_order(array: HostArray) -> HostArray:
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def contiguous(array: Array) -> Array:
-    """Return the array as a C-contiguous one of the same library."""
+def contiguous_copy(array: Array) -> Array:
+    """Return a C-contiguous, aligned copy, of the same library or in host memory of NumPy."""
     if isinstance(array, np.ndarray):
-        return np.ascontiguousarray(array)
-    if hasattr(array, "contiguous"):  # torch
-        return array.contiguous()
+        return array.copy(order="C")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return array.clone(memory_format=torch.contiguous_format)
     if is_on_cuda(array):
         cupy = _cupy()
-        return cupy.ascontiguousarray(cupy.asarray(array))
-    return np.ascontiguousarray(np.from_dlpack(array))
+        return cupy.array(array, order="C", copy=True)
+    return np.array(np.from_dlpack(array), order="C", copy=True)
 
 
 def dlpack_capsule(array: Array) -> Any:

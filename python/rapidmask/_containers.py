@@ -262,8 +262,7 @@ class RLEMasks:
 
     def __init__(self, counts: Array, offsets: Array, size: Sequence[SupportsIndex]) -> None:
         height, width = _as_size("RLEMasks", size)
-        # The union of a mask with itself is the mask, checked and in canonical form.
-        self.counts, self.offsets = _cpu.rle_combine(counts, offsets, counts, offsets, height, width, "|")
+        self.counts, self.offsets = _cpu.rle_canonical(counts, offsets, height, width, "RLEMasks")
         self.size = (height, width)
 
     @classmethod
@@ -314,7 +313,7 @@ class RLEMasks:
         offsets = np.zeros(len(runs) + 1, np.int64)
         np.cumsum([len(run) for run in runs], out=offsets[1:])
         counts = np.concatenate(runs) if runs else np.zeros(0, np.uint32)
-        return cls(counts, offsets, (height, width))
+        return cls._wrap(*_cpu.rle_canonical(counts, offsets, height, width, "from_coco"), (height, width))
 
     def to_coco(self, counts: Literal["bytes", "str", "list"] = "bytes") -> list[dict[str, Any]]:
         """Return one COCO dictionary per mask.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from . import _cpu
 
 
@@ -26,10 +28,16 @@ def set_num_threads(count: int) -> None:
 
     Raises
     ------
+    TypeError
+        If it is no integer.
     ValueError
         If it is outside that range.
     """
-    _cpu.set_num_threads(count)
+    try:
+        number = operator.index(count)
+    except TypeError:
+        raise TypeError(f"set_num_threads: count must be an integer, got {count!r}") from None
+    _cpu.set_num_threads(number)
 
 
 def isa() -> str:
@@ -56,3 +64,8 @@ def set_isa(name: str) -> None:
         If the processor does not have it.
     """
     _cpu.set_isa(name)
+
+
+# What the environment asks for wrongly is told at import, not in the middle of a job.
+get_num_threads()
+isa()

@@ -6,21 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "rapidmask/context.hpp"
 #include "rapidmask/types.hpp"
 
 namespace rapidmask {
-
-inline void check_connectivity(const char* function, std::int64_t connectivity) {
-  if (connectivity != 4 && connectivity != 8) {
-    throw std::invalid_argument(std::string(function) + ": connectivity must be 4 or 8, got " +
-                                std::to_string(connectivity));
-  }
-}
 
 // Measures of the components of all masks of a batch, one after the other; those of mask i are offsets[i] to
 // offsets[i + 1]. Boxes are (x0, y0, x1, y1), half-open; centroids (y, x) in pixel centres.

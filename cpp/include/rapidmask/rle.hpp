@@ -36,9 +36,6 @@ enum class SetOperation : std::uint8_t { intersection, union_, symmetric_differe
 // Throws std::invalid_argument unless offsets ascend from 0 to `count` and the runs of every mask add up to h·w.
 void check_run_lengths(const char* function, const ConstRunLengths& runs, std::int64_t count);
 
-// The canonical form of one mask's runs: adjacent runs joined over empty ones.
-std::vector<std::uint32_t> canonical_counts(const std::vector<std::uint32_t>& counts);
-
 std::string rle_to_string(const std::uint32_t* counts, std::int64_t count);
 // Throws std::invalid_argument where the text is no list of counts of 0 to 2^32 - 1.
 std::vector<std::uint32_t> rle_from_string(std::string_view text);
@@ -47,6 +44,8 @@ namespace cpu {
 RunLengths rle_encode(const Context&, const View<const std::uint8_t>& masks);
 RunLengths rle_encode(const Context&, const ConstPackedMasks& masks);
 void rle_decode(const Context&, const ConstRunLengths& runs, std::uint8_t* masks);
+// The same masks in canonical form.
+RunLengths rle_canonical(const Context&, const ConstRunLengths& runs);
 // Mask by mask; a batch of one mask on either side serves every mask of the other.
 RunLengths rle_combine(const Context&, const ConstRunLengths& a, const ConstRunLengths& b, SetOperation operation);
 void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t* areas);

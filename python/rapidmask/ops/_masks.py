@@ -21,6 +21,13 @@ def check_output(function: str, output: str) -> None:
         raise ValueError(f"{function}: output must be one of {', '.join(OUTPUTS)}, got {output!r}")
 
 
+def check_connectivity(function: str, connectivity: int) -> int:
+    """Return the number of neighbours, if it is one of a plane."""
+    if connectivity not in (4, 8):
+        raise ValueError(f"{function}: connectivity must be 4 or 8, got {connectivity!r}")
+    return int(connectivity)
+
+
 def as_dense(masks: Masks) -> Array:
     """Return masks of any form as a dense array."""
     return masks.to_dense() if isinstance(masks, (PackedMasks, RLEMasks)) else masks

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, as_dense, filter_masks
+from ._masks import Masks, as_dense, check_connectivity, filter_masks
 
 _MAX_AREA = 2**63 - 1  # no component is larger
 
@@ -84,7 +84,7 @@ def label(masks: Masks, *, connectivity: int = 8, return_count: bool = False) ->
            [0, 3, 0]], dtype=int32)
     """
     dense = _arrays.with_shape(as_dense(masks))
-    labels, counts = _dispatch.backend(dense).label(dense, connectivity)
+    labels, counts = _dispatch.backend(dense).label(dense, check_connectivity("label", connectivity))
     if not return_count:
         return labels
     return labels, int(counts) if len(dense.shape) == 2 else counts
@@ -128,7 +128,8 @@ def connected_components(masks: Masks, *, connectivity: int = 8) -> Components:
     """
     dense = as_dense(masks)
     module = _dispatch.host_backend("connected_components", dense)
-    labels, offsets, areas, boxes, centroids = module.connected_components(dense, connectivity)
+    neighbours = check_connectivity("connected_components", connectivity)
+    labels, offsets, areas, boxes, centroids = module.connected_components(dense, neighbours)
     return Components(labels, int(areas.shape[0]), offsets, areas, boxes, centroids)
 
 
@@ -170,7 +171,8 @@ def remove_small_objects(masks: Masks, min_area: int, *, connectivity: int = 8) 
         area = min(max(operator.index(min_area), 0), _MAX_AREA)
     except TypeError:
         raise TypeError(f"remove_small_objects: min_area must be an integer, got {min_area!r}") from None
-    return filter_masks(masks, lambda dense: _dispatch.backend(dense).remove_small_objects(dense, area, connectivity))
+    neighbours = check_connectivity("remove_small_objects", connectivity)
+    return filter_masks(masks, lambda dense: _dispatch.backend(dense).remove_small_objects(dense, area, neighbours))
 
 
 def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
@@ -208,4 +210,5 @@ def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
            [1, 1, 1],
            [1, 1, 1]], dtype=uint8)
     """
-    return filter_masks(masks, lambda dense: _dispatch.backend(dense).fill_holes(dense, connectivity))
+    neighbours = check_connectivity("fill_holes", connectivity)
+    return filter_masks(masks, lambda dense: _dispatch.backend(dense).fill_holes(dense, neighbours))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, Output, check_output, wrap_packed
+from ._masks import Masks, Output, check_connectivity, check_output, wrap_packed
 
 _KERNEL_VALUES = ("float32", "float64", "int64", "uint64")  # which hold the values of all other types
 
@@ -85,6 +85,8 @@ def threshold(
     <BLANKLINE>
            [[1, 1]]], dtype=uint8)
     """
+    if op != ">" and op != ">=":
+        raise ValueError(f"threshold: op must be '>' or '>=', got {op!r}")
     if output != "bool":
         check_output("threshold", output)
     x = _arrays.with_shape(x)
@@ -132,6 +134,7 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
     array([[ True,  True,  True, False, False, False]])
     """
     x = _arrays.with_shape(x)
+    neighbours = check_connectivity("hysteresis_threshold", connectivity)
     strong = threshold(x, high)
     if len(x.shape) < 2:
         raise ValueError(
@@ -139,4 +142,4 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
         )
     weak = threshold(x, low)
     weak |= strong  # where low is above high
-    return _dispatch.backend(weak).hysteresis(weak, strong, connectivity)
+    return _dispatch.backend(weak).hysteresis(weak, strong, neighbours)
