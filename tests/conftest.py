@@ -1,7 +1,7 @@
 """Every test body runs on every backend, at every instruction level where it asks for them.
 
-`backend` lets one compiled module after the other serve the NumPy arrays that a test passes: `_cpu`; `_emu`, whose kernels
-are the CUDA ones run by the emulator; and `_cuda` where there is a device, with copies to it and back.
+`backend` lets one compiled module after the other serve the NumPy arrays that a test passes: `_cpu`; `_emu`, whose
+kernels are the CUDA ones run by the emulator; and `_cuda` where there is a device, with copies to it and back.
 """
 
 import importlib.util
@@ -18,7 +18,8 @@ from rapidmask import _dispatch
 
 if importlib.util.find_spec("rapidmask._emu") is None:
     raise pytest.UsageError(
-        "the tests need the emulator: install with --config-settings=cmake.define.RAPIDMASK_EMULATOR=ON, as in the README"
+        "the tests need the emulator: install with "
+        "--config-settings=cmake.define.RAPIDMASK_EMULATOR=ON, as in the README"
     )
 
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])

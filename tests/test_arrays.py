@@ -606,7 +606,7 @@ def test_arguments_of_different_devices_are_refused(backend, argument):
         other.dtype = np.dtype(float)
     else:
         other = Forged(np.zeros((2, 3), bool), device=(2, 1))
-    text = f"threshold: {argument} must be on the device of the other arguments, got one on cuda:1"
+    text = f"threshold: {argument} must be in host memory, or on one CUDA device with the others, got cuda:1"
     with refuses(TypeError, text):
         rapidmask.threshold(image, **{argument: other})
 
@@ -677,3 +677,17 @@ def test_calls_leave_nothing_behind(rng):
     # More than 10,000 calls are through.
     if sys.platform == "linux":
         assert resident() - size < 16 << 20
+
+
+# Subclasses of NumPy's arrays
+
+
+def test_masked_arrays_are_refused(backend):
+    with refuses(TypeError, "pack: masks must not be a masked array, whose mask would be ignored"):
+        rapidmask.pack(np.ma.array(np.ones((2, 3), bool), mask=[[0, 1, 0], [0, 0, 0]]))
+
+
+def test_other_subclasses_are_served(backend, tmp_path):
+    stored = np.memmap(tmp_path / "masks", bool, "w+", shape=(2, 3))
+    stored[0, 1] = True
+    assert rapidmask.pack(stored).area().tolist() == [1]

@@ -612,3 +612,20 @@ def test_coco_dictionaries_that_do_not_fit_are_refused(rles, size, error, text):
 def test_kinds_of_coco_counts():
     with refuses(ValueError, "to_coco: counts must be 'bytes', 'str' or 'list', got 'text'"):
         rapidmask.rle_encode(np.ones((1, 1), bool)).to_coco("text")
+
+
+def test_copies_stay_in_their_library(rng):
+    torch = pytest.importorskip("torch")
+    for masks in (rapidmask.pack(torch.ones(2, 3, 5, dtype=torch.bool)), rapidmask.rle_encode(torch.ones(2, 3, 5) > 0)):
+        for made in (copy.copy(masks), copy.deepcopy(masks)):
+            assert made == masks
+            assert "torch" in repr(made)
+
+
+def test_sides_of_two_libraries_are_refused():
+    torch = pytest.importorskip("torch")
+    packed = rapidmask.pack(np.ones((1, 2, 3), bool))
+    with pytest.raises(
+        TypeError, match=r"^PackedMasks &: both sides must be of one library, got numpy and torch on cpu$"
+    ):
+        packed & rapidmask.pack(torch.ones(1, 2, 3, dtype=torch.bool))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import threshold_local as reference
 
 import rapidmask
+from reference import threshold_local as reference
 
 METHODS = ["gaussian", "mean", "median"]
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
@@ -64,7 +64,7 @@ def test_gaussian_by_hand(backend):
     # Size 7: sigma is 1. An impulse shows the weights, here normalised over 4 pixels on each side.
     image = np.zeros((1, 21))
     image[0, 10] = 1
-    weights = np.exp(-np.arange(-4, 5) ** 2 / 2)
+    weights = np.exp(-(np.arange(-4, 5) ** 2) / 2)
     surface = rapidmask.threshold_local(image, (1, 7), method="gaussian")
     np.testing.assert_allclose(surface[0, 6:15], weights / weights.sum(), rtol=1e-12)
     assert not surface[0, :6].any()
@@ -106,6 +106,27 @@ def test_threshold_local_is_its_definition(backend, isa, method, dtype):
         image = pixels(rng, shape, dtype)
         surface = rapidmask.threshold_local(image, size, method=method, offset=0.25)
         assert_surface(surface, reference.threshold_local(image, size, method=method, offset=0.25), image)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8])
+@pytest.mark.parametrize("size", [(1, 9), (33, 3), (3, 301), (255, 257), (255, 259), (257, 255)])
+def test_median_of_bytes_up_to_full_counters_and_beyond(isa, size, dtype):
+    # Columns of up to 255 rows count in bytes, windows of up to 65535 = 255 · 257 pixels in 16 bits.
+    rng = np.random.default_rng(2)
+    image = pixels(rng, (4, 45), dtype)
+    steps = np.repeat(image[:, ::9], 9, axis=1)  # the window's fine bins are left and come back
+    for picture in (image, steps, np.full_like(image, image.max()), np.full_like(image, image.min())):
+        surface = rapidmask.threshold_local(picture, size, method="median")
+        np.testing.assert_array_equal(surface, reference.threshold_local(picture, size, method="median"))
+
+
+def test_median_of_bytes_beyond_one_tile(isa, threads):
+    rng = np.random.default_rng(3)
+    image = pixels(rng, (70, 4100), np.uint8)
+    for count in (1, 2):
+        threads(count)
+        surface = rapidmask.threshold_local(image, 7, method="median")
+        np.testing.assert_array_equal(surface, reference.threshold_local(image, 7, method="median"))
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, *INTEGERS, *FLOATS])

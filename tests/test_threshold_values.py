@@ -281,6 +281,16 @@ def test_extremes_of_64_bits(backend):
     assert value("mean", np.array([[low, high]], np.int64)) == -0.5
 
 
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_mean_of_full_counters(isa, dtype):
+    # Narrow sums hold 2^8 or 2^16 rows of 64 pixels; the last pixel tells whether all are counted.
+    for count in (1, 63, 64, 64 * 256, 64 * 257 + 63, *((64 * 65537 + 1,) if np.dtype(dtype).itemsize == 2 else ())):
+        for edge in (np.iinfo(dtype).min, np.iinfo(dtype).max):
+            image = np.full((1, count), edge, dtype)
+            image[0, -1] = 1
+            assert value("mean", image) == (int(edge) * (count - 1) + 1) / count
+
+
 def test_wide_integers(backend):
     image = np.array([[0, 3, 1, 2**24 - 1]], np.uint32)
     assert value("isodata", image) == 2**23  # the middle of 4/3 and 2^24 − 1, rounded down

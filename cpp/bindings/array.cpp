@@ -169,7 +169,7 @@ Array::Array(py::handle object, const char* function, const char* argument) {
                     Py_TYPE(object.ptr())->tp_name);
   }
   if (!is_served(device_)) {
-    throw TypeError(where(function, argument) + "must be on the device of the other arguments, got one on " +
+    throw TypeError(where(function, argument) + "must be in host memory, or on one CUDA device with the others, got " +
                     text_of(device_));
   }
 }
@@ -177,6 +177,9 @@ Array::Array(py::handle object, const char* function, const char* argument) {
 bool Array::take_numpy(py::handle object, const char* function, const char* argument) {
   if (!py::isinstance<py::array>(object)) return false;
   auto array = py::reinterpret_borrow<py::array>(object);
+  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_ && py::hasattr(object, "mask")) {
+    throw TypeError(where(function, argument) + "must not be a masked array, whose mask would be ignored");
+  }
   if (!find_numpy_dtype(array.dtype(), dtype_)) {
     throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
                     std::string(py::str(array.dtype())));

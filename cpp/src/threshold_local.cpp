@@ -120,7 +120,47 @@ void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussia
   }
 }
 
-// The median of bytes from a histogram that slides along the row; `bias` makes signed bytes rise with their bins.
+// The median of bytes from histograms of columns that slide down the tile; `flip` makes signed bytes rise with their
+// bins.
+template <class T, class Finish>
+void column_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
+  constexpr int kBias = std::is_signed_v<T> ? 128 : 0;
+  constexpr auto kFlip = static_cast<std::uint8_t>(kBias);
+  const LocalRows& rows = local_rows();
+  const std::int64_t half = window.w / 2;
+  const std::int64_t padded = tile.width() + window.w - 1;
+  const std::int64_t left = std::clamp<std::int64_t>(half - tile.x0, 0, padded);  // columns before the image
+  const std::int64_t inside = std::min(image.w, tile.x1 + half) - std::max<std::int64_t>(0, tile.x0 - half);
+  std::vector<std::int64_t> columns(to_size(padded));
+  for (std::int64_t x = 0; x < padded; ++x) columns[to_size(x)] = symmetric_index(tile.x0 - half + x, image.w);
+  std::vector<std::uint8_t> histograms(to_size(padded * kMedianBytes));
+  std::vector<std::uint8_t> bytes(to_size(2 * padded + tile.width()));
+  std::uint8_t* enter = bytes.data();
+  std::uint8_t* leave = enter + padded;
+  std::uint8_t* medians = leave + padded;
+  std::vector<double> out(to_size(tile.width()));
+  const auto fetch_row = [&](std::int64_t y, std::uint8_t* to) {
+    const T* row = image.data + symmetric_index(y, image.h) * image.w;
+    for (std::int64_t x = 0; x < left; ++x) to[x] = static_cast<std::uint8_t>(row[columns[to_size(x)]]);
+    std::memcpy(to + left, row + columns[to_size(left)], to_size(inside));
+    for (std::int64_t x = left + inside; x < padded; ++x) to[x] = static_cast<std::uint8_t>(row[columns[to_size(x)]]);
+  };
+  // The columns begin as window.h pixels of the lowest value, which the first rows replace.
+  std::fill_n(histograms.data(), 2 * 16 * padded, static_cast<std::uint8_t>(window.h));
+  std::fill_n(leave, padded, kFlip);
+  for (std::int64_t y = tile.y0 - window.h / 2; y < tile.y1 + window.h / 2; ++y) {
+    fetch_row(y, enter);
+    const std::int64_t middle = y - window.h / 2;
+    if (middle > tile.y0) fetch_row(middle - 1 - window.h / 2, leave);
+    rows.slide_medians(enter, leave, kFlip, padded, histograms.data());
+    if (middle < tile.y0) continue;
+    rows.find_medians(histograms.data(), tile.width(), window.w, window.area() / 2, medians);
+    for (std::size_t x = 0; x < out.size(); ++x) out[x] = static_cast<double>(medians[x] - kBias);
+    finish(middle, static_cast<const double*>(out.data()));
+  }
+}
+
+// The same for windows too large for it, from a histogram that slides along the row.
 template <class T, class Finish>
 void byte_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
   constexpr int kBias = std::is_signed_v<T> ? 128 : 0;
@@ -222,9 +262,13 @@ void local_surface(const Image& image, LocalWindow window, LocalMethod method, d
         weigh_windows(one_image(i), tile, gaussian, minus_offset(i, tile, surface));
       });
     } else {
-      for_tiles(image, {1, window.w}, 1, [&](std::int64_t i, Tile tile) {
+      const bool by_columns = sizeof(T) == 1 && window.h <= kMedianRows && window.area() <= kMedianArea;
+      const LocalWindow reach = {by_columns ? window.h : 1, window.w};
+      const std::int64_t ring = by_columns ? kMedianBytes / static_cast<std::int64_t>(sizeof(double)) : 1;
+      for_tiles(image, reach, ring, [&](std::int64_t i, Tile tile) {
         std::vector<double> surface(to_size(tile.width()));
         if constexpr (sizeof(T) == 1) {
+          if (by_columns) return column_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
           byte_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
         } else {
           selected_medians(one_image(i), tile, window, minus_offset(i, tile, surface));

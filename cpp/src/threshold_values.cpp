@@ -155,8 +155,7 @@ double integer_mean(const T* pixels, std::int64_t count, bool parallel) {
   std::mutex mutex;
   IntegerSum total = {0, 0};
   for_parts(count, parallel, [&](std::int64_t begin, std::int64_t end) {
-    IntegerSum sum = {0, 0};
-    for (std::int64_t i = begin; i < end; ++i) sum.add(pixels[i]);
+    const IntegerSum sum = histogram_rows().sum(pixels + begin, end - begin);
     const std::lock_guard lock(mutex);
     total.high += sum.high;
     total.low += sum.low;

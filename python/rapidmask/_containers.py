@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
@@ -163,9 +164,20 @@ class PackedMasks:
     def __reduce__(self) -> tuple[Any, ...]:
         return PackedMasks._wrap, (np.ascontiguousarray(_arrays.to_host(self.data)), self.size)
 
+    def __copy__(self) -> PackedMasks:
+        return PackedMasks._wrap(self.data, self.size)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PackedMasks:
+        return PackedMasks._wrap(copy.deepcopy(self.data, memo), self.size)
+
     def _check(self, other: object, operator: str) -> None:
         if not isinstance(other, PackedMasks):
             raise TypeError(f"PackedMasks {operator}: the other side must be PackedMasks, got {type(other).__name__}")
+        if type(self.data) is not type(other.data):
+            raise TypeError(
+                f"PackedMasks {operator}: both sides must be of one library, got {_place(self.data)} and "
+                f"{_place(other.data)}"
+            )
         if self.size != other.size:
             raise ValueError(f"PackedMasks {operator}: sizes must agree, got {self.size} and {other.size}")
         if len(self) != len(other) and 1 not in (len(self), len(other)):
@@ -392,6 +404,12 @@ class RLEMasks:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RLEMasks._wrap, (_arrays.to_host(self.counts), _arrays.to_host(self.offsets), self.size)
+
+    def __copy__(self) -> RLEMasks:
+        return RLEMasks._wrap(self.counts, self.offsets, self.size)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RLEMasks:
+        return RLEMasks._wrap(copy.deepcopy(self.counts, memo), copy.deepcopy(self.offsets, memo), self.size)
 
     def _combine(self, other: object, operation: str) -> RLEMasks:
         if not isinstance(other, RLEMasks):

@@ -143,7 +143,8 @@ inline IntegerMeanRule integer_mean_rule(DType dtype, LocalWindow window, double
 // both optional (null data): what is given is written. `strict` chooses > over >=.
 namespace cpu {
 
-// Cost per pixel: mean O(log(h w)), gaussian O(h + w), median O(h) for 8-bit images and O(h w) for others.
+// Cost per pixel: mean O(log(h w)), gaussian O(h + w), median O(1) for 8-bit images (O(h) where windows have more than
+// 255 rows or 65535 pixels) and O(h w) for others.
 void threshold_local(const Context&, const Image& image, LocalWindow window, LocalMethod method, double offset,
                      void* surface);
 void threshold_niblack(const Context&, const Image& image, LocalWindow window, double k, void* surface);

@@ -1,4 +1,5 @@
-// Hot loops of the threshold values: histograms of bytes, and for floats the range, the bins and the sums.
+// Hot loops of the threshold values: histograms of bytes, sums of integers, and for floats the range, the bins and the
+// sums.
 //
 // histogram_rows.cpp is compiled once per instruction level; this table is what each level exports.
 #pragma once
@@ -27,9 +28,35 @@ struct FloatRows {
   SplitSums (*split)(const T* pixels, std::int64_t count, F smallest, double threshold);
 };
 
+// The exact sums of integers, by type.
+struct IntegerSums {
+  template <class T>
+  using Sum = IntegerSum (*)(const T* pixels, std::int64_t count);
+
+  Sum<std::uint8_t> u8;
+  Sum<std::int8_t> i8;
+  Sum<std::uint16_t> u16;
+  Sum<std::int16_t> i16;
+  Sum<std::uint32_t> u32;
+  Sum<std::int32_t> i32;
+  Sum<std::uint64_t> u64;
+  Sum<std::int64_t> i64;
+
+  IntegerSum operator()(const std::uint8_t* pixels, std::int64_t count) const { return u8(pixels, count); }
+  IntegerSum operator()(const std::int8_t* pixels, std::int64_t count) const { return i8(pixels, count); }
+  IntegerSum operator()(const std::uint16_t* pixels, std::int64_t count) const { return u16(pixels, count); }
+  IntegerSum operator()(const std::int16_t* pixels, std::int64_t count) const { return i16(pixels, count); }
+  IntegerSum operator()(const std::uint32_t* pixels, std::int64_t count) const { return u32(pixels, count); }
+  IntegerSum operator()(const std::int32_t* pixels, std::int64_t count) const { return i32(pixels, count); }
+  IntegerSum operator()(const std::uint64_t* pixels, std::int64_t count) const { return u64(pixels, count); }
+  IntegerSum operator()(const std::int64_t* pixels, std::int64_t count) const { return i64(pixels, count); }
+};
+
 struct HistogramRows {
   // Adds the number of pixels of each value to counts[256]. `pairs` is scratch of 65536.
   void (*count_bytes)(const std::uint8_t* pixels, std::int64_t count, std::int64_t* counts, std::uint32_t* pairs);
+
+  IntegerSums sum;
 
   FloatRows<Half> half;
   FloatRows<BFloat16> bfloat16;

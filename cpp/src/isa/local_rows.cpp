@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "isa/median_rows.hpp"
 #include "isa/shorts.hpp"
 #include "rapidmask/local_window.hpp"
 
@@ -349,6 +350,8 @@ const LocalRows local_rows{
     .slide_wide = slide<int32_t>,
     .decide_narrow = decide_narrow,
     .decide_wide = decide_wide,
+    .slide_medians = slide_medians,
+    .find_medians = find_medians,
 };
 
 }  // namespace RM_LEVEL

@@ -37,7 +37,19 @@ struct LocalRows {
   void (*decide_wide)(const std::uint8_t* pixels, std::uint8_t flip, const std::int32_t* columns, std::int64_t count,
                       std::int64_t w, std::int32_t area, std::int32_t bias, std::int32_t* sums, std::uint8_t* mask,
                       std::uint64_t* words);
+
+  // The median of 8-bit images, for windows of at most kMedianRows rows and kMedianArea pixels. `histograms` has
+  // kMedianBytes per column; slide_medians moves them down a row, and find_medians sets medians[x] to `flip`ped pixel
+  // number `rank` (from 0) of columns [x, x + w).
+  void (*slide_medians)(const std::uint8_t* enter, const std::uint8_t* leave, std::uint8_t flip, std::int64_t columns,
+                        std::uint8_t* histograms);
+  void (*find_medians)(const std::uint8_t* histograms, std::int64_t count, std::int64_t w, std::int64_t rank,
+                       std::uint8_t* medians);
 };
+
+inline constexpr std::int64_t kMedianRows = 255;
+inline constexpr std::int64_t kMedianArea = 65535;
+inline constexpr std::int64_t kMedianBytes = 16 + 256;
 
 // `columns` holds count + w - 1 sums and this many zeros behind them, which whole vectors may read.
 inline constexpr std::int64_t kColumnSlack = 256;

@@ -87,6 +87,12 @@ def threshold_li(image: Array) -> Any:
     ----------
     C. H. Li, P. K. S. Tam, An iterative algorithm for minimum cross entropy thresholding, Pattern Recognition
     Letters 18(8), 1998.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> round(rapidmask.threshold_li(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8)), 3)
+    4.366
     """
     return _value(image, "li")
 
@@ -122,6 +128,12 @@ def threshold_yen(image: Array) -> Any:
     ----------
     J.-C. Yen, F.-J. Chang, S. Chang, A new criterion for automatic multilevel thresholding, IEEE Transactions on
     Image Processing 4(3), 1995.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.threshold_yen(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
+    3.0
     """
     return _value(image, "yen")
 
@@ -157,6 +169,12 @@ def threshold_isodata(image: Array) -> Any:
     ----------
     T. W. Ridler, S. Calvard, Picture thresholding using an iterative selection method, IEEE Transactions on
     Systems, Man, and Cybernetics 8(8), 1978.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.threshold_isodata(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
+    5.0
     """
     return _value(image, "isodata")
 
@@ -192,6 +210,12 @@ def threshold_triangle(image: Array) -> Any:
     ----------
     G. W. Zack, W. E. Rogers, S. A. Latt, Automatic measurement of sister chromatid exchange frequency, Journal of
     Histochemistry and Cytochemistry 25(7), 1977.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.threshold_triangle(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
+    4.0
     """
     return _value(image, "triangle")
 
@@ -269,6 +293,13 @@ def threshold_minimum(image: Array) -> Any:
     ----------
     J. M. S. Prewitt, M. L. Mendelsohn, The analysis of cell images, Annals of the New York Academy of Sciences
     128(3), 1966.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> counts = [1, 2, 4, 2, 1, 1, 2, 6, 2, 1]  # of the values 0 to 9
+    >>> rapidmask.threshold_minimum(np.repeat(np.arange(10), counts)[None])
+    4.0
     """
     return _value(image, "minimum")
 
