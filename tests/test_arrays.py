@@ -589,9 +589,10 @@ def test_cuda_arrays_without_a_gpu(name):
 
 @pytest.mark.parametrize(("device", "name"), [((8, 0), "DLPack device (8, 0)"), ((10, 1), "DLPack device (10, 1)")])
 def test_other_devices_are_refused(backend, device, name):
-    with pytest.raises(TypeError, match=r"mask_areas: masks must be on .*got one on DLPack device") as caught:
+    with refuses(
+        TypeError, f"mask_areas: masks must be in host memory, or on one CUDA device with the others, got {name}"
+    ):
         rapidmask.mask_areas(Forged(np.zeros((2, 2), bool), device=device))
-    assert str(caught.value).endswith(name)
 
 
 def test_pinned_host_memory_is_host_memory(backend):
