@@ -120,13 +120,17 @@ def test_median_of_bytes_up_to_full_counters_and_beyond(isa, size, dtype):
         np.testing.assert_array_equal(surface, reference.threshold_local(picture, size, method="median"))
 
 
-def test_median_of_bytes_beyond_one_tile(isa, threads):
+@pytest.mark.parametrize("method", ["gaussian", "median"])
+def test_bytes_beyond_one_tile(isa, threads, method):
     rng = np.random.default_rng(3)
     image = pixels(rng, (70, 4100), np.uint8)
+    expected = reference.threshold_local(image, 7, method=method)
+    surfaces = []
     for count in (1, 2):
         threads(count)
-        surface = rapidmask.threshold_local(image, 7, method="median")
-        np.testing.assert_array_equal(surface, reference.threshold_local(image, 7, method="median"))
+        surfaces.append(rapidmask.threshold_local(image, 7, method=method))
+    assert_surface(surfaces[0], expected, image)
+    np.testing.assert_array_equal(surfaces[0], surfaces[1])
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, *INTEGERS, *FLOATS])

@@ -19,6 +19,7 @@ namespace rapidmask::cpu {
 namespace {
 
 constexpr std::int64_t kTileBytes = 512 << 10;
+constexpr std::int64_t kWeighedRows = 8;  // that a Gaussian filters at a time
 constexpr std::int64_t kGrainPixels = 1 << 15;
 
 template <class T>
@@ -92,31 +93,48 @@ struct GaussianWindow {
   }
 };
 
-// Calls finish(y, means) with the weighted means of every row of the tile.
+// Calls finish(y, means) with the weighted means of every row of the tile. Rows are weighted eight at a time and
+// transposed, so that vectors are aligned along them, too, and neighbours load the pixels that they share once: 1.25 ms
+// instead of 3.3 for 512 by 512 pixels and windows of 31 (x86_v4, AMD EPYC 9004, one thread; x86_v3: 1.4 and 4.1).
 template <class T, class Finish>
 void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussian, const Finish& finish) {
+  constexpr std::int64_t kRows = kWeighedRows;
   const LocalRows& rows = local_rows();
-  const std::int64_t width = tile.width();
+  const std::int64_t width = (tile.width() + kRows - 1) / kRows * kRows;
   const LocalWindow support = gaussian.support();
-  const std::int64_t padded = width + support.w - 1;
-  std::vector<double> buffer(to_size(padded + width * (support.h + 1)));
-  double* values = buffer.data();
-  double* out = values + padded;
-  double* ring = out + width;
-  std::vector<const double*> lines(to_size(std::max(support.h, support.w)));
+  const std::int64_t padded = (width + support.w - 1 + 3) / 4 * 4;
+  const std::int64_t ring_rows = (support.h - 1 + 2 * kRows - 1) / kRows * kRows;
+  const std::int64_t stride = width + kRows;  // no power of 2: the rows would share a set of the cache
+  std::vector<double> buffer(to_size((2 * padded + 2 * width + 1) * kRows + ring_rows * stride));
+  const auto address = reinterpret_cast<std::uintptr_t>(buffer.data()) / sizeof(double);
+  double* columns = buffer.data() + (kRows - address % kRows) % kRows;  // on lines of the cache
+  double* weighted = columns + padded * kRows;
+  double* ring = weighted + width * kRows;
+  double* out = ring + ring_rows * stride;
+  double* values = out + width * kRows;
+  std::vector<const double*> column_lines(to_size(padded)), row_lines(to_size(ring_rows));
+  for (std::int64_t x = 0; x < padded; ++x) column_lines[to_size(x)] = columns + x * kRows;
   const std::int64_t first = tile.y0 - support.h / 2;
-  for (std::int64_t y = first; y < tile.y1 + support.h / 2; ++y) {
-    fetch(image.data + symmetric_index(y, image.h) * image.w, image.w, tile.x0 - support.w / 2, padded,
-          Reflection::symmetric, values);
-    for (std::int64_t i = 0; i < support.w; ++i) lines[to_size(i)] = values + i;
-    rows.weighted_sum(lines.data(), gaussian.columns.data(), support.w / 2, width,
-                      ring + (y - first) % support.h * width);
-    if (y - first < support.h - 1) continue;
-    for (std::int64_t i = 0; i < support.h; ++i) {
-      lines[to_size(i)] = ring + (y - first + 1 + i) % support.h * width;
+  const std::int64_t total = tile.y1 + support.h / 2 - first;
+  std::int64_t finished = 0;
+  for (std::int64_t begin = 0; begin < total; begin += kRows) {
+    const std::int64_t count = std::min(kRows, total - begin);
+    for (std::int64_t i = 0; i < count; ++i) {
+      fetch(image.data + symmetric_index(first + begin + i, image.h) * image.w, image.w, tile.x0 - support.w / 2,
+            width + support.w - 1, Reflection::symmetric, values + i * padded);
     }
-    rows.weighted_sum(lines.data(), gaussian.rows.data(), support.h / 2, width, out);
-    finish(y - support.h / 2, static_cast<const double*>(out));
+    rows.transpose(values, padded, kRows, padded, columns, kRows);
+    rows.weighted_sums(column_lines.data(), gaussian.columns.data(), support.w / 2, width, kRows, weighted);
+    rows.transpose(weighted, kRows, width, kRows, ring + begin % ring_rows * stride, stride);
+    const std::int64_t ready = begin + count - (support.h - 1) - finished;
+    if (ready <= 0) continue;
+    for (std::int64_t i = 0; i < support.h - 1 + ready; ++i) {
+      row_lines[to_size(i)] = ring + (finished + i) % ring_rows * stride;
+    }
+    rows.weighted_sums(row_lines.data(), gaussian.rows.data(), support.h / 2, ready, width, out);
+    for (std::int64_t i = 0; i < ready; ++i, ++finished) {
+      finish(tile.y0 + finished, static_cast<const double*>(out + i * width));
+    }
   }
 }
 
@@ -257,7 +275,7 @@ void local_surface(const Image& image, LocalWindow window, LocalMethod method, d
     };
     if (method == LocalMethod::gaussian) {
       const GaussianWindow gaussian(window);
-      for_tiles(image, gaussian.support(), gaussian.support().h, [&](std::int64_t i, Tile tile) {
+      for_tiles(image, gaussian.support(), gaussian.support().h + 3 * kWeighedRows, [&](std::int64_t i, Tile tile) {
         std::vector<double> surface(to_size(tile.width()));
         weigh_windows(one_image(i), tile, gaussian, minus_offset(i, tile, surface));
       });

@@ -85,7 +85,14 @@ Counts integer_counts(const T* pixels, std::int64_t count, std::uint64_t origin,
   for_parts(count, parallel && bins <= kPart, [&](std::int64_t begin, std::int64_t end) {
     for (; begin < end; begin += kCounted) {
       std::vector<std::uint32_t> counts(static_cast<std::size_t>(bins));
-      count_integers(pixels + begin, std::min(end - begin, kCounted), origin, counts.data());
+      const std::int64_t length = std::min(end - begin, kCounted);
+      if constexpr (sizeof(T) == 2) {
+        constexpr std::uint16_t kFlip = std::is_signed_v<T> ? 0x8000 : 0;
+        histogram_rows().count_shorts(reinterpret_cast<const std::uint16_t*>(pixels) + begin, length, kFlip,
+                                      counts.data());
+      } else {
+        count_integers(pixels + begin, length, origin, counts.data());
+      }
       shared.add(counts.data());
     }
   });
@@ -243,8 +250,8 @@ struct OneThread {
 template <class Centers>
 ThresholdStatus Request::read(const std::int64_t* counts, std::int64_t bins, Centers center) const {
   if (classes == 0) {
-    std::vector<double> scratch(static_cast<std::size_t>(kThresholdScratch * bins));
-    const ThresholdResult result = histogram_threshold(method, counts, bins, center, scratch.data());
+    const std::unique_ptr<double[]> scratch(new double[static_cast<std::size_t>(kThresholdScratch * bins)]);
+    const ThresholdResult result = histogram_threshold(method, counts, bins, center, scratch.get());
     *values = result.value;
     return result.status;
   }

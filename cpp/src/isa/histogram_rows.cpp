@@ -78,6 +78,31 @@ void count_bytes(const std::uint8_t* pixels, std::int64_t count, std::int64_t* c
   }
 }
 
+// --- Shorts ---
+
+// Streams and plateaus as above, in words of four pixels. Against one load a pixel, Otsu's value, 12 MP, AMD EPYC 9004,
+// x86_v4, one thread: photograph 6.5 ms (8.1), noise 7.0 (8.3), 12 bits 4.6 (6.8), constant 1.2 (4.2).
+void count_shorts(const std::uint16_t* pixels, std::int64_t count, std::uint16_t flip, std::uint32_t* counts) {
+  const std::uint64_t flips = 0x0001000100010001u * flip;
+  const std::int64_t length = count / kStreams / 4 * 4;
+  for (std::int64_t i = 0; i < length; i += 4) {
+    std::uint64_t words[kStreams], change = 0;
+    for (int s = 0; s < kStreams; ++s) {
+      __builtin_memcpy(&words[s], pixels + s * length + i, 8);
+      change |= words[s] ^ words[0];
+    }
+    change |= words[0] ^ (words[0] >> 16 | words[0] << 48);
+    for (int s = 0; s < kStreams; ++s) words[s] ^= flips;
+    if (change == 0) {
+      counts[words[0] & 65535] += 4 * kStreams;
+      continue;
+    }
+    for (int j = 0; j < 4; ++j)
+      for (int s = 0; s < kStreams; ++s) counts[words[s] >> 16 * j & 65535] += 1;
+  }
+  for (std::int64_t i = kStreams * length; i < count; ++i) counts[pixels[i] ^ flip] += 1;
+}
+
 // --- Sums of integers ---
 
 constexpr std::uint16_t wider(std::uint8_t x) { return x; }
@@ -201,6 +226,7 @@ constexpr FloatRows<T> float_rows() {
 
 const HistogramRows histogram_rows = {
     count_bytes,
+    count_shorts,
     {sum_integers, sum_integers, sum_integers, sum_integers, sum_integers, sum_integers, sum_integers, sum_integers},
     float_rows<Half>(),
     float_rows<BFloat16>(),

@@ -56,6 +56,9 @@ struct HistogramRows {
   // Adds the number of pixels of each value to counts[256]. `pairs` is scratch of 65536.
   void (*count_bytes)(const std::uint8_t* pixels, std::int64_t count, std::int64_t* counts, std::uint32_t* pairs);
 
+  // Adds the number of pixels of each value, `flip`ped, to counts[65536].
+  void (*count_shorts)(const std::uint16_t* pixels, std::int64_t count, std::uint16_t flip, std::uint32_t* counts);
+
   IntegerSums sum;
 
   FloatRows<Half> half;

@@ -38,7 +38,6 @@ void window_sums(double* values, int64_t count, int64_t w, double* sums) {
   }
 }
 
-// Four vectors of columns at a time stay in registers over all lines.
 #if defined(__AVX512F__)
 constexpr int kBytes = 64;
 #elif defined(__AVX__)
@@ -51,31 +50,73 @@ using DoublesInMemory = double __attribute__((vector_size(kBytes), aligned(8), m
 using Ints = int32_t __attribute__((vector_size(kBytes)));
 using IntsInMemory = int32_t __attribute__((vector_size(kBytes), aligned(4), may_alias));
 constexpr int kLanes = kBytes / 8;
-constexpr int kVectors = 4;
 
 inline __attribute__((always_inline)) Doubles load(const double* p) {
   return *reinterpret_cast<const DoublesInMemory*>(p);
 }
 
-void weighted_sum(const double* const* lines, const double* weights, int64_t radius, int64_t count, double* out) {
-  int64_t x = 0;
-  for (; x + kLanes * kVectors <= count; x += kLanes * kVectors) {
-    Doubles total[kVectors];
-    for (int v = 0; v < kVectors; ++v) total[v] = load(lines[radius] + x + kLanes * v) * weights[0];
-    for (int64_t d = radius; d >= 1; --d) {
-      const double* before = lines[radius - d] + x;
-      const double* after = lines[radius + d] + x;
-      for (int v = 0; v < kVectors; ++v) {
-        total[v] += (load(before + kLanes * v) + load(after + kLanes * v)) * weights[d];
-      }
+#if defined(__AVX__)
+// Blocks of four by four, where one double at a time took 0.3 of 1.5 ms (512 by 512 pixels, windows of 31).
+void transpose(const double* from, int64_t from_stride, int64_t rows, int64_t columns, double* to, int64_t to_stride) {
+  using Four = double __attribute__((vector_size(32)));
+  using FourInMemory = double __attribute__((vector_size(32), aligned(8), may_alias));
+  for (int64_t y = 0; y < rows; y += 4) {
+    for (int64_t x = 0; x < columns; x += 4) {
+      const double* in = from + y * from_stride + x;
+      const auto row = [&](int64_t i) { return reinterpret_cast<const FourInMemory*>(in + i * from_stride); };
+      const Four a = *row(0), b = *row(1), c = *row(2), d = *row(3);
+      const Four even_ab = __builtin_shufflevector(a, b, 0, 4, 2, 6),
+                 odd_ab = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+      const Four even_cd = __builtin_shufflevector(c, d, 0, 4, 2, 6),
+                 odd_cd = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+      double* out = to + x * to_stride + y;
+      const auto column = [&](int64_t i) { return reinterpret_cast<FourInMemory*>(out + i * to_stride); };
+      *column(0) = __builtin_shufflevector(even_ab, even_cd, 0, 1, 4, 5);
+      *column(1) = __builtin_shufflevector(odd_ab, odd_cd, 0, 1, 4, 5);
+      *column(2) = __builtin_shufflevector(even_ab, even_cd, 2, 3, 6, 7);
+      *column(3) = __builtin_shufflevector(odd_ab, odd_cd, 2, 3, 6, 7);
     }
-    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<DoublesInMemory*>(out + x + kLanes * v) = total[v];
   }
-  for (; x < count; ++x) {
-    double total = lines[radius][x] * weights[0];
-    for (int64_t d = radius; d >= 1; --d) total += (lines[radius - d][x] + lines[radius + d][x]) * weights[d];
-    out[x] = total;
+}
+#else
+void transpose(const double* from, int64_t from_stride, int64_t rows, int64_t columns, double* to, int64_t to_stride) {
+  for (int64_t y = 0; y < rows; ++y)
+    for (int64_t x = 0; x < columns; ++x) to[x * to_stride + y] = from[y * from_stride + x];
+}
+#endif
+
+// kOutputs neighbours at a time share the lines that they read. d goes down: the lines before the outputs move on by
+// one, and those after them back.
+template <int kOutputs>
+inline __attribute__((always_inline)) void weigh_lines(const double* const* lines, const double* weights,
+                                                       int64_t radius, int64_t x, int64_t count, double* out) {
+  const double* const* centre = lines + radius;
+  Doubles before[kOutputs], after[kOutputs], total[kOutputs];
+  for (int o = 0; o < kOutputs; ++o) {
+    total[o] = load(centre[o] + x) * weights[0];
+    before[o] = load(centre[o - radius] + x);
+    after[o] = load(centre[o + radius] + x);
   }
+#pragma GCC unroll 4
+  for (int64_t d = radius; d >= 1; --d) {
+    for (int o = 0; o < kOutputs; ++o) total[o] += (before[o] + after[o]) * weights[d];
+    for (int o = 0; o + 1 < kOutputs; ++o) before[o] = before[o + 1];
+    for (int o = kOutputs - 1; o > 0; --o) after[o] = after[o - 1];
+    before[kOutputs - 1] = load(centre[kOutputs - d] + x);
+    after[0] = load(centre[d - 1] + x);
+  }
+  for (int o = 0; o < kOutputs; ++o) *reinterpret_cast<DoublesInMemory*>(out + o * count + x) = total[o];
+}
+
+void weighted_sums(const double* const* lines, const double* weights, int64_t radius, int64_t outputs, int64_t count,
+                   double* out) {
+  constexpr int kTogether = 4;
+  int64_t o = 0;
+  for (; o + kTogether <= outputs; o += kTogether)
+    for (int64_t x = 0; x < count; x += kLanes)
+      weigh_lines<kTogether>(lines + o, weights, radius, x, count, out + o * count);
+  for (; o < outputs; ++o)
+    for (int64_t x = 0; x < count; x += kLanes) weigh_lines<1>(lines + o, weights, radius, x, count, out + o * count);
 }
 
 void mean(const double* sums, int64_t count, double area, double offset, double* surface) {
@@ -340,7 +381,8 @@ const LocalRows local_rows{
     .add = add,
     .square = square,
     .window_sums = window_sums,
-    .weighted_sum = weighted_sum,
+    .transpose = transpose,
+    .weighted_sums = weighted_sums,
     .mean = mean,
     .niblack = niblack,
     .sauvola = sauvola,

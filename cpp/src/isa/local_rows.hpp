@@ -12,10 +12,14 @@ struct LocalRows {
   // sums[x] = the sum of values[x, x + w) in the order of local_window.hpp. `values` holds count + w - 1 numbers, which
   // are overwritten, as are as many in `sums`.
   void (*window_sums)(double* values, std::int64_t count, std::int64_t w, double* sums);
-  // out[x] = centre[x] weights[0] + Σ (lines[radius - d][x] + lines[radius + d][x]) weights[d], from the farthest d to
-  // the nearest, where lines[radius] is the centre.
-  void (*weighted_sum)(const double* const* lines, const double* weights, std::int64_t radius, std::int64_t count,
-                       double* out);
+  // to[x to_stride + y] = from[y from_stride + x]; rows and columns are multiples of 4.
+  void (*transpose)(const double* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, double* to,
+                    std::int64_t to_stride);
+  // out[o count + x] = centre[x] weights[0] + Σ (centre[-d][x] + centre[d][x]) weights[d], from the farthest d (radius)
+  // to the nearest, where the centre of output o is lines[radius + o] and centre[d] lies d lines on. `count` is a
+  // multiple of 8.
+  void (*weighted_sums)(const double* const* lines, const double* weights, std::int64_t radius, std::int64_t outputs,
+                        std::int64_t count, double* out);
   void (*mean)(const double* sums, std::int64_t count, double area, double offset, double* surface);
   void (*niblack)(const double* sums, const double* squares, std::int64_t count, double area, double k,
                   double* surface);

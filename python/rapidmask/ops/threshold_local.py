@@ -59,8 +59,8 @@ def threshold_local(
     ``skimage.filters.threshold_local`` of version 0.26 with its default mode: beyond the border the image is
     reflected about its edge. Equal within 1e-6 of the range. Sums of integers are exact. NaN makes the surface NaN
     where its block sees it. To get a mask at once, without writing the surface, call `adaptive_threshold`. Cost per
-    pixel: mean O(log(block_size)), gaussian O(block_size), median O(block_size) for 8-bit images and O(block_size²)
-    for others.
+    pixel: mean O(log(block_size)), gaussian O(block_size), median O(1) for 8-bit images (with blocks of up to 255
+    rows and 65535 pixels) and O(block_size²) for others.
 
     Examples
     --------
