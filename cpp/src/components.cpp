@@ -13,14 +13,6 @@ namespace {
 
 constexpr std::int64_t kGrainPixels = 1 << 16;
 
-template <class Body>
-void for_each_mask(const View<const std::uint8_t>& masks, const Body& body) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainPixels / std::max<std::int64_t>(1, masks.image_size()));
-  parallel_for(masks.n, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(i);
-  });
-}
-
 // Writes value(run, component) over the pixels of each run of an image that was cleared before.
 template <class T, class Value>
 void paint_runs(const RunComponents& components, std::int64_t w, T* image, const Value& value) {
@@ -91,7 +83,7 @@ ComponentTable measure(const RunComponents& components) {
 
 void label(const Context&, const View<const std::uint8_t>& masks, int connectivity, std::int32_t* labels,
            std::int64_t* counts) {
-  for_each_mask(masks, [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainPixels, [&](std::int64_t i) {
     const RunComponents components(masks.image(i), masks.h, masks.w, connectivity);
     counts[i] = components.count();
     if (labels != nullptr) write_labels(components, masks, i, labels);
@@ -101,7 +93,7 @@ void label(const Context&, const View<const std::uint8_t>& masks, int connectivi
 ComponentTable connected_components(const Context&, const View<const std::uint8_t>& masks, int connectivity,
                                     std::int32_t* labels) {
   std::vector<ComponentTable> tables(static_cast<std::size_t>(masks.n));
-  for_each_mask(masks, [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainPixels, [&](std::int64_t i) {
     const RunComponents components(masks.image(i), masks.h, masks.w, connectivity);
     tables[static_cast<std::size_t>(i)] = measure(components);
     if (labels != nullptr) write_labels(components, masks, i, labels);
@@ -119,7 +111,7 @@ ComponentTable connected_components(const Context&, const View<const std::uint8_
 
 void remove_small_objects(const Context&, const View<const std::uint8_t>& masks, std::int64_t min_area,
                           int connectivity, std::uint8_t* result) {
-  for_each_mask(masks, [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainPixels, [&](std::int64_t i) {
     const RunComponents components(masks.image(i), masks.h, masks.w, connectivity);
     const std::vector<std::int64_t> areas = areas_of(components);
     std::vector<std::uint8_t> keep(areas.size());
@@ -129,7 +121,7 @@ void remove_small_objects(const Context&, const View<const std::uint8_t>& masks,
 }
 
 void fill_holes(const Context&, const View<const std::uint8_t>& masks, int connectivity, std::uint8_t* result) {
-  for_each_mask(masks, [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainPixels, [&](std::int64_t i) {
     const RunComponents background(masks.image(i), masks.h, masks.w, connectivity == 8 ? 4 : 8, true);
     std::vector<std::uint8_t> open(static_cast<std::size_t>(background.count()));
     for (std::size_t r = 0; r < background.runs().size(); ++r) {
@@ -147,7 +139,7 @@ void fill_holes(const Context&, const View<const std::uint8_t>& masks, int conne
 
 void hysteresis(const Context&, const View<const std::uint8_t>& weak, const std::uint8_t* strong, int connectivity,
                 std::uint8_t* masks) {
-  for_each_mask(weak, [&](std::int64_t i) {
+  parallel_for_each(weak.n, weak.image_size(), kGrainPixels, [&](std::int64_t i) {
     const RunComponents components(weak.image(i), weak.h, weak.w, connectivity);
     const std::uint8_t* seeds = strong + i * weak.image_size();
     std::vector<std::uint8_t> keep(static_cast<std::size_t>(components.count()));

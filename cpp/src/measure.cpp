@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::int64_t kGrainBytes = 1 << 20;
 
-template <class Body>
-void for_each_mask(std::int64_t n, std::int64_t bytes_per_mask, const Body& body) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainBytes / std::max<std::int64_t>(1, bytes_per_mask));
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(i);
-  });
-}
-
 // The box from the rows' words: every row is OR-ed into one row of columns.
 void box_of_rows(std::int64_t h, std::int64_t words, auto&& row_words, std::int64_t* box) {
   std::vector<std::uint64_t> columns(static_cast<std::size_t>(words));
@@ -52,20 +44,20 @@ void box_of_rows(std::int64_t h, std::int64_t words, auto&& row_words, std::int6
 
 void mask_areas(const Context&, const View<const std::uint8_t>& masks, std::int64_t* areas) {
   const auto count = pack_rows().count_bytes;
-  for_each_mask(masks.n, masks.image_size(),
-                [&](std::int64_t i) { areas[i] = count(masks.image(i), masks.image_size()); });
+  parallel_for_each(masks.n, masks.image_size(), kGrainBytes,
+                    [&](std::int64_t i) { areas[i] = count(masks.image(i), masks.image_size()); });
 }
 
 void mask_areas(const Context&, const ConstPackedMasks& masks, std::int64_t* areas) {
   const auto count = pack_rows().count_bits;
   const std::int64_t words = masks.h * masks.words();
-  for_each_mask(masks.n, 8 * words, [&](std::int64_t i) { areas[i] = count(masks.image(i), words); });
+  parallel_for_each(masks.n, 8 * words, kGrainBytes, [&](std::int64_t i) { areas[i] = count(masks.image(i), words); });
 }
 
 void masks_to_boxes(const Context&, const View<const std::uint8_t>& masks, std::int64_t* boxes) {
   const auto pack_row = pack_rows().pack;
   const std::int64_t words = (masks.w + 63) / 64;
-  for_each_mask(masks.n, masks.image_size(), [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainBytes, [&](std::int64_t i) {
     std::vector<std::uint64_t> packed(static_cast<std::size_t>(words));
     box_of_rows(
         masks.h, words,
@@ -79,7 +71,7 @@ void masks_to_boxes(const Context&, const View<const std::uint8_t>& masks, std::
 
 void masks_to_boxes(const Context&, const ConstPackedMasks& masks, std::int64_t* boxes) {
   const std::int64_t words = masks.words();
-  for_each_mask(masks.n, 8 * masks.h * words, [&](std::int64_t i) {
+  parallel_for_each(masks.n, 8 * masks.h * words, kGrainBytes, [&](std::int64_t i) {
     box_of_rows(masks.h, words, [&](std::int64_t y) { return masks.image(i) + y * words; }, boxes + 4 * i);
   });
 }

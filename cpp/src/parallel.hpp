@@ -5,8 +5,8 @@
 // an idle pool costs nothing. One call at a time has the pool: a second caller meanwhile runs its blocks by itself.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 namespace rapidmask {
 
@@ -38,6 +38,15 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
         (*static_cast<const Body*>(context))(begin, end);
       },
       &body);
+}
+
+// Calls body(i) for each of `count` images of `cost` units (pixels, bytes), of which `grain` are some 50 µs of work.
+template <class Body>
+void parallel_for_each(std::int64_t count, std::int64_t cost, std::int64_t grain, const Body& body) {
+  parallel_for(count, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(1, cost)),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) body(i);
+               });
 }
 
 }  // namespace rapidmask

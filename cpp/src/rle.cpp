@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::int64_t kGrainPixels = 1 << 18;
 
-template <class Body>
-void for_each_mask(std::int64_t n, std::int64_t pixels, const Body& body) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainPixels / std::max<std::int64_t>(1, pixels));
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(i);
-  });
-}
-
 // Appends runs of alternating value and keeps them canonical.
 class RunWriter {
  public:
@@ -156,7 +148,7 @@ namespace cpu {
 
 RunLengths rle_encode(const Context&, const View<const std::uint8_t>& masks) {
   std::vector<std::vector<std::uint32_t>> all(static_cast<std::size_t>(masks.n));
-  for_each_mask(masks.n, masks.image_size(), [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.image_size(), kGrainPixels, [&](std::int64_t i) {
     encode_columns(masks.image(i), masks.h, masks.w, all[static_cast<std::size_t>(i)]);
   });
   return join(all);
@@ -165,7 +157,7 @@ RunLengths rle_encode(const Context&, const View<const std::uint8_t>& masks) {
 RunLengths rle_encode(const Context&, const ConstPackedMasks& masks) {
   std::vector<std::vector<std::uint32_t>> all(static_cast<std::size_t>(masks.n));
   const auto unpack = pack_rows().unpack;
-  for_each_mask(masks.n, masks.h * masks.w, [&](std::int64_t i) {
+  parallel_for_each(masks.n, masks.h * masks.w, kGrainPixels, [&](std::int64_t i) {
     std::vector<std::uint8_t> dense(static_cast<std::size_t>(masks.h * masks.w));
     unpack(masks.image(i), masks.h, masks.w, dense.data());
     encode_columns(dense.data(), masks.h, masks.w, all[static_cast<std::size_t>(i)]);
@@ -175,7 +167,7 @@ RunLengths rle_encode(const Context&, const ConstPackedMasks& masks) {
 
 void rle_decode(const Context&, const ConstRunLengths& runs, std::uint8_t* masks) {
   const std::int64_t pixels = runs.h * runs.w;
-  for_each_mask(runs.n, pixels, [&](std::int64_t i) {
+  parallel_for_each(runs.n, pixels, kGrainPixels, [&](std::int64_t i) {
     std::uint8_t* mask = masks + i * pixels;
     std::fill_n(mask, pixels, std::uint8_t{0});
     std::int64_t position = 0;
@@ -202,7 +194,7 @@ RunLengths rle_canonical(const Context&, const ConstRunLengths& runs) {
 RunLengths rle_combine(const Context&, const ConstRunLengths& a, const ConstRunLengths& b, SetOperation operation) {
   const std::int64_t n = a.n == 1 ? b.n : a.n;
   std::vector<std::vector<std::uint32_t>> all(static_cast<std::size_t>(n));
-  for_each_mask(n, a.h * a.w, [&](std::int64_t i) {
+  parallel_for_each(n, a.h * a.w, kGrainPixels, [&](std::int64_t i) {
     const std::int64_t ia = a.n == 1 ? 0 : i, ib = b.n == 1 ? 0 : i;
     RunWriter writer(all[static_cast<std::size_t>(i)]);
     std::int64_t ka = a.offsets[ia], kb = b.offsets[ib];
