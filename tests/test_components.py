@@ -361,3 +361,17 @@ def test_components_cannot_be_changed():
     found = rapidmask.connected_components(np.ones((2, 2), bool))
     with pytest.raises(AttributeError):
         found.count = 3
+
+
+def test_masks_too_large_for_32_bits_are_refused(backend):
+    huge = np.broadcast_to(np.zeros(1, np.uint8), (1, 2**31))  # one byte of memory
+    if backend == "cpu":
+        with refuses(ValueError, "label: a mask must have at most 2147483647 pixels, got 2147483648"):
+            rapidmask.label(huge)
+
+
+def test_masks_without_pixels_take_no_time(backend):
+    for shape in [(2**33, 0), (0, 2**33), (2, 2**33, 0)]:
+        masks = np.zeros(shape, bool)
+        assert rapidmask.fill_holes(masks).shape == shape
+        assert rapidmask.label(masks).shape == shape

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rapidmask
+from inputs import refuses
+from reference import threshold as exact
 from reference import threshold_local as reference
 
 METHODS = ["gaussian", "mean", "median"]
@@ -199,9 +201,7 @@ def test_adaptive_is_the_comparison_with_the_surface(backend, isa, op, method, d
     image[..., 3:6, :] = image[0, 0, 0]  # where the surface equals the pixel
     for offset in (0.0, 0.2):
         surface = rapidmask.threshold_local(image, 3, method=method, offset=offset)
-        with np.errstate(all="ignore"):
-            seen = image.astype(surface.dtype)
-        expected = seen > surface if op == ">" else seen >= surface
+        expected = exact.threshold(image, surface, op)
         for output in ("bool", "uint8", "packed", "rle"):
             mask = rapidmask.adaptive_threshold(image, 3, method=method, offset=offset, op=op, output=output)
             dense = mask if output in ("bool", "uint8") else mask.to_dense()
@@ -391,3 +391,26 @@ def test_nan_reaches_its_windows_only(backend, isa, dtype):
 def test_errors(backend, call, text):
     with pytest.raises(ValueError, match=text):
         call(np.zeros((4, 4), np.uint8))
+
+
+def test_out_that_overlaps_the_image_is_refused(backend):
+    image = pixels(np.random.default_rng(12), (9, 70), np.uint8)
+    for call in (rapidmask.adaptive_threshold, rapidmask.threshold):
+        with refuses(ValueError, f"{call.__name__}: out must not overlap the input"):
+            call(image, 3, output="uint8", out=image)
+
+
+def test_packed_masks_of_arrays_that_offer_dlpack_alone(backend):
+    class Alone:
+        def __init__(self, array):
+            self.array = array
+
+        def __dlpack__(self, **options):
+            return self.array.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.array.__dlpack_device__()
+
+    image = pixels(np.random.default_rng(13), (9, 70), np.uint8)
+    expected = rapidmask.adaptive_threshold(image, 3, output="packed")
+    assert rapidmask.adaptive_threshold(Alone(image), 3, output="packed") == expected

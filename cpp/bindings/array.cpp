@@ -12,9 +12,15 @@ namespace rapidmask::python {
 namespace {
 
 constexpr int kNumDTypes = 13;
+constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
 constexpr std::array<const char*, kNumDTypes> kDTypeNames{"bool",     "uint8",   "int8",   "uint16", "int16",
                                                           "uint32",   "int32",   "uint64", "int64",  "float16",
                                                           "bfloat16", "float32", "float64"};
+
+// Of extents that may be absurd beside an extent of 0: arrays with elements are smaller than 2^63 bytes.
+std::int64_t wrapping_product(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
 
 std::string where(const char* function, const char* argument) { return std::string(function) + ": " + argument + " "; }
 
@@ -141,7 +147,7 @@ const char* dtype_name(DType dtype) { return kDTypeNames[static_cast<std::size_t
 
 std::int64_t Shape::product(int begin, int end) const {
   std::int64_t size = 1;
-  for (int i = begin; i < end; ++i) size *= (*this)[i];
+  for (int i = begin; i < end; ++i) size = wrapping_product(size, (*this)[i]);
   return size;
 }
 
@@ -270,7 +276,7 @@ bool Array::take_cuda_array_interface(py::handle object, const char* function, c
   for (int i = shape_.rank() - 1; i >= 0; --i) {
     strides_[static_cast<std::size_t>(i)] =
         strides.is_none() ? step : py::cast<std::int64_t>(py::cast<py::tuple>(strides)[static_cast<std::size_t>(i)]);
-    step *= shape_[i];
+    step = wrapping_product(step, shape_[i]);
   }
   return true;
 }
@@ -293,7 +299,7 @@ void Array::take_tensor(const dlpack::Tensor& tensor, const char* function, cons
   std::int64_t step = bytes;
   for (int i = tensor.ndim - 1; i >= 0; --i) {
     strides_[static_cast<std::size_t>(i)] = tensor.strides == nullptr ? step : tensor.strides[i] * bytes;
-    step *= shape_[i];
+    step = wrapping_product(step, shape_[i]);
   }
 }
 
@@ -303,7 +309,7 @@ void Array::set_contiguous(DType dtype, const Shape& shape) {
   std::int64_t step = static_cast<std::int64_t>(item_size(dtype));
   for (int i = shape.rank() - 1; i >= 0; --i) {
     strides_[static_cast<std::size_t>(i)] = step;
-    step *= shape[i];
+    step = wrapping_product(step, shape[i]);
   }
 }
 
@@ -312,7 +318,7 @@ bool Array::is_contiguous() const {
   if (shape_.size() == 0) return true;
   for (int i = shape_.rank() - 1; i >= 0; --i) {
     if (shape_[i] != 1 && strides_[static_cast<std::size_t>(i)] != step) return false;
-    step *= shape_[i];
+    step = wrapping_product(step, shape_[i]);
   }
   return true;
 }
@@ -372,6 +378,21 @@ py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_
 
 std::string Array::device_text() const { return text_of(device_); }
 
+void Array::check_same_device(const Array& other, const char* function, const char* argument) const {
+  if (is_host(device_) || device_.id == other.device_.id) return;
+  throw TypeError(where(function, argument) + "must be on " + other.device_text() + " with the other arguments, got " +
+                  device_text());
+}
+
+bool Array::overlaps(const Array& other) const {
+  const auto begin = reinterpret_cast<std::uintptr_t>(data_);
+  const auto other_begin = reinterpret_cast<std::uintptr_t>(other.data_);
+  const auto bytes = [](const Array& array) {
+    return static_cast<std::uintptr_t>(array.shape_.size()) * item_size(array.dtype_);
+  };
+  return begin < other_begin + bytes(other) && other_begin < begin + bytes(*this);
+}
+
 cuda::Stream Array::stream() const {
   if (is_host(device_)) return nullptr;
   void* stream = nullptr;
@@ -400,11 +421,11 @@ View<const std::uint8_t> dense_masks(const Array& array, const char* function, c
 
 ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char* function, const char* argument) {
   const Shape& shape = array.shape();
-  const std::int64_t stride = 8 * ((width + 63) / 64);
+  const std::int64_t stride = 8 * (width / 64 + (width % 64 != 0 ? 1 : 0));
   if (array.dtype() != DType::uint8) {
     throw TypeError(where(function, argument) + "must be uint8, got " + dtype_name(array.dtype()));
   }
-  if (shape.rank() != 3 || width < 0 || shape[2] != stride) {
+  if (shape.rank() != 3 || width < 0 || width > kMaxExtent || shape[2] != stride) {
     throw std::invalid_argument(where(function, argument) + "must have shape (N, H, " + std::to_string(stride) +
                                 ") for a width of " + std::to_string(width) + ", got shape " + shape.text());
   }
@@ -418,6 +439,10 @@ Image images(const Array& array, const char* function, const char* argument) {
   const Shape& shape = array.shape();
   if (shape.rank() < 2) {
     throw std::invalid_argument(where(function, argument) + "must have at least 2 dimensions (..., H, W), got shape " +
+                                shape.text());
+  }
+  if (shape.from_end(2) > kMaxExtent || shape.from_end(1) > kMaxExtent) {
+    throw std::invalid_argument(where(function, argument) + "must have at most 2^40 rows and columns, got shape " +
                                 shape.text());
   }
   return {array.data(), array.dtype(), shape.product(0, shape.rank() - 2), shape.from_end(2), shape.from_end(1)};
@@ -435,6 +460,10 @@ Array output_array(const py::object& out, const Array& like, DType dtype, const 
   }
   if (!array.is_contiguous() || !array.writable()) {
     throw std::invalid_argument(where(function, "out") + "must be writable and C-contiguous");
+  }
+  array.check_same_device(like, function, "out");
+  if (array.overlaps(like)) {
+    throw std::invalid_argument(where(function, "out") + "must not overlap the input");
   }
   return array;
 }

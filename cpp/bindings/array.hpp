@@ -79,6 +79,9 @@ class Array {
   bool is_contiguous() const;
   dlpack::Device device() const { return device_; }
   std::string device_text() const;
+  // Throws TypeError where the two are on different devices.
+  void check_same_device(const Array& other, const char* function, const char* argument) const;
+  bool overlaps(const Array& other) const;  // of two contiguous arrays
   // What Python is given for an array that `empty` made: in the caller's library.
   py::object result() const;
 

@@ -12,7 +12,9 @@ namespace {
 
 // Labels and the number of components of each mask, in an int64 array of the shape of the batch.
 py::tuple label(py::handle masks, int connectivity) {
-  const Array input = Array(masks, "label", "masks").contiguous();
+  const Array given(masks, "label", "masks");
+  check_mask_size("label", dense_masks(given, "label", "masks").image_size());
+  const Array input = given.contiguous();
   const auto view = dense_masks(input, "label", "masks");
   const Array labels = input.empty(DType::int32, input.shape());
   const Array counts = input.empty(DType::int64, input.shape().leading(input.shape().rank() - 2));
@@ -27,7 +29,9 @@ py::tuple label(py::handle masks, int connectivity) {
 using Filter = void (*)(const backend::Context&, const View<const std::uint8_t>&, std::int64_t, int, std::uint8_t*);
 
 py::object filter(const char* function, py::handle masks, std::int64_t limit, int connectivity, Filter apply) {
-  const Array input = Array(masks, function, "masks").contiguous();
+  const Array given(masks, function, "masks");
+  check_mask_size(function, dense_masks(given, function, "masks").image_size());
+  const Array input = given.contiguous();
   const auto view = dense_masks(input, function, "masks");
   const Array result = input.empty(input.dtype(), input.shape());
   {
@@ -56,7 +60,9 @@ Array filled(const Array& like, DType dtype, const Shape& shape, const std::vect
 }
 
 py::tuple connected_components(py::handle masks, int connectivity) {
-  const Array input = Array(masks, "connected_components", "masks").contiguous();
+  const Array given(masks, "connected_components", "masks");
+  check_mask_size("connected_components", dense_masks(given, "connected_components", "masks").image_size());
+  const Array input = given.contiguous();
   const auto view = dense_masks(input, "connected_components", "masks");
   const Array labels = input.empty(DType::int32, input.shape());
   ComponentTable table;

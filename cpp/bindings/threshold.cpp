@@ -8,6 +8,7 @@
 
 #include "array.hpp"
 #include "module.hpp"
+#include "rapidmask/components.hpp"
 
 namespace rapidmask::python {
 namespace {
@@ -107,6 +108,7 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
     limit = scalar_value(value, image.dtype());
   } else {
     values = Array(value, "threshold", "value").contiguous();
+    values->check_same_device(image, "threshold", "value");
     limit = array_value(*values, image);
   }
   const Array masks = kind == Output::packed
@@ -125,7 +127,9 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
 py::object hysteresis(py::handle weak, py::handle strong, int connectivity) {
   const Array low(weak, "hysteresis_threshold", "low");
   const Array high(strong, "hysteresis_threshold", "high");
+  high.check_same_device(low, "hysteresis_threshold", "high");
   const auto view = dense_masks(low, "hysteresis_threshold", "low");
+  check_mask_size("hysteresis_threshold", view.image_size());
   const Array masks = low.empty(low.dtype(), low.shape());
   {
     const Call call(low);

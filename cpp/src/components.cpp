@@ -69,7 +69,7 @@ ComponentTable measure(const RunComponents& components) {
     box[3] = run.y + 1;  // runs come in raster order
     const std::int64_t length = run.end - run.begin;
     sums[2 * c] += length * run.y;
-    sums[2 * c + 1] += length * (run.begin + run.end - 1);  // twice the sum of x
+    sums[2 * c + 1] += length * (std::int64_t{run.begin} + run.end - 1);  // twice the sum of x
   }
   for (std::size_t c = 0; c < count; ++c) {
     const auto area = static_cast<double>(table.areas[c]);

@@ -18,7 +18,7 @@ constexpr std::int64_t kGrainBytes = 1 << 20;
 void box_of_rows(std::int64_t h, std::int64_t words, auto&& row_words, std::int64_t* box) {
   std::vector<std::uint64_t> columns(static_cast<std::size_t>(words));
   std::int64_t y0 = h, y1 = 0;
-  for (std::int64_t y = 0; y < h; ++y) {
+  for (std::int64_t y = 0; words > 0 && y < h; ++y) {
     const std::uint64_t* row = row_words(y);
     std::uint64_t any = 0;
     for (std::int64_t k = 0; k < words; ++k) {

@@ -96,8 +96,8 @@ class Pool {
     while (workers_ < static_cast<std::size_t>(count)) {
       try {
         std::thread([this] { serve(); }).detach();
-      } catch (const std::system_error&) {
-        return;  // no more threads to be had: the calling thread does the rest
+      } catch (const std::exception&) {
+        return;  // no more threads, or no memory for them: the calling thread does the rest
       }
       ++workers_;
     }
@@ -187,9 +187,9 @@ void parallel_blocks(std::int64_t count, std::int64_t grain, BlockFunction funct
   // Four blocks a thread even out a thread that was interrupted.
   const std::int64_t block = std::max(grain, (count + 4 * threads - 1) / (4 * threads));
   Job job{count, block, function, context, {}, {}, {}};
+  Pool& shared = pool();
   inside_block = true;
-  const bool ran = pool().try_run(job, static_cast<int>(threads) - 1);
-  if (!ran) job.work();
+  if (!shared.try_run(job, static_cast<int>(threads) - 1)) job.work();
   inside_block = false;
   if (job.error) std::rethrow_exception(job.error);
 }

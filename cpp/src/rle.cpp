@@ -39,7 +39,7 @@ void encode_columns(const std::uint8_t* mask, std::int64_t h, std::int64_t w, st
   RunWriter writer(counts);
   constexpr std::int64_t kColumns = 64;
   std::vector<std::uint8_t> tile(static_cast<std::size_t>(kColumns * h));
-  for (std::int64_t x0 = 0; x0 < w; x0 += kColumns) {
+  for (std::int64_t x0 = 0; h > 0 && x0 < w; x0 += kColumns) {
     const std::int64_t columns = std::min(kColumns, w - x0);
     for (std::int64_t y = 0; y < h; ++y) {
       for (std::int64_t x = 0; x < columns; ++x) {
@@ -174,7 +174,12 @@ void rle_decode(const Context&, const ConstRunLengths& runs, std::uint8_t* masks
     for (std::int64_t k = runs.offsets[i]; k < runs.offsets[i + 1]; ++k) {
       const std::int64_t end = position + runs.counts[k];
       if ((k - runs.offsets[i]) % 2 == 1) {
-        for (std::int64_t p = position; p < end; ++p) mask[(p % runs.h) * runs.w + p / runs.h] = 1;
+        std::int64_t y = position % runs.h, x = position / runs.h;
+        for (std::int64_t left = end - position; left > 0; ++x, y = 0) {
+          const std::int64_t stop = std::min(runs.h, y + left);
+          left -= stop - y;
+          for (; y < stop; ++y) mask[y * runs.w + x] = 1;
+        }
       }
       position = end;
     }

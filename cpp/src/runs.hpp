@@ -20,7 +20,7 @@ class RunComponents {
   RunComponents(const std::uint8_t* mask, std::int64_t h, std::int64_t w, int connectivity, bool inverted = false) {
     const std::int32_t reach = connectivity == 8 ? 1 : 0;
     std::size_t above = 0, above_end = 0;  // runs of the row before
-    for (std::int64_t y = 0; y < h; ++y) {
+    for (std::int64_t y = 0; w > 0 && y < h; ++y) {
       const std::size_t row = runs_.size();
       append_runs(mask + y * w, static_cast<std::int32_t>(y), w, inverted);
       for (std::size_t i = row; i < runs_.size(); ++i) {

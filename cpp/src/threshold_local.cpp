@@ -13,6 +13,7 @@
 #include "isa/local_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "parallel.hpp"
+#include "rapidmask/threshold.hpp"
 #include "row_sums.hpp"
 
 namespace rapidmask::cpu {
@@ -392,9 +393,7 @@ void integer_mean_masks(const Image& image, LocalWindow window, const IntegerMea
 template <class Surface, class T>
 void compare_row(const T* pixels, const double* surface, std::int64_t count, bool strict, std::uint8_t* mask) {
   for (std::int64_t x = 0; x < count; ++x) {
-    const auto pixel = static_cast<Surface>(widen(pixels[x]));
-    const auto threshold = static_cast<Surface>(surface[x]);
-    mask[x] = strict ? pixel > threshold : pixel >= threshold;
+    mask[x] = exceeds(pixels[x], static_cast<Surface>(surface[x]), strict);
   }
 }
 

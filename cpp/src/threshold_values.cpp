@@ -1,7 +1,8 @@
 // Global threshold values on the CPU: range, histogram, and the methods of the contract.
 //
-// Batches are split over images; images of 4 megapixels and more, when there are fewer than threads, over parts with a
-// histogram each. Counts are integers and sums of floats have a fixed shape, so the split changes no bit.
+// Batches are split over images; images of 4 megapixels and more, when there are fewer than twice as many as threads,
+// over parts with a histogram each. Counts are integers and sums of floats have a fixed shape, so the split changes no
+// bit.
 #include "rapidmask/threshold_values.hpp"
 
 #include <algorithm>

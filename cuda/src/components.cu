@@ -78,10 +78,6 @@ __global__ void flatten_kernel(std::int64_t n, std::int64_t size, std::int32_t* 
 std::int32_t* roots_of(const Context& context, const View<const std::uint8_t>& masks, int connectivity,
                        bool inverted = false) {
   const std::int64_t size = masks.image_size();
-  if (size > 0x7fffffff) {
-    throw std::invalid_argument("connected components on a device: a mask must have at most 2^31 - 1 pixels, got " +
-                                std::to_string(size));
-  }
   auto* parents = context.scratch<std::int32_t>(masks.size());
   const int grid = grid_of_threads(masks.size());
   RM_LAUNCH(start_parents_kernel, grid, kThreads, 0, context.stream, masks.data, masks.n, size, inverted, parents);
@@ -92,8 +88,8 @@ std::int32_t* roots_of(const Context& context, const View<const std::uint8_t>& m
 }
 
 // One block for an image: roots, which come in raster order, are numbered by a scan.
-__global__ void number_roots_kernel(const std::int32_t* parents, std::int64_t size, std::int32_t* labels,
-                                    std::int64_t* counts) {
+__global__ void __launch_bounds__(kScanThreads)
+    number_roots_kernel(const std::int32_t* parents, std::int64_t size, std::int32_t* labels, std::int64_t* counts) {
   const std::int64_t begin = blockIdx.x * size;
   std::int32_t numbered = 0;
   for (std::int64_t chunk = 0; chunk < size; chunk += kScanThreads) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "port.cuh"
+#include "rapidmask/threshold.hpp"
 
 namespace rapidmask::cuda {
 namespace {
@@ -165,12 +166,7 @@ __device__ __forceinline__ void store_mask(const Masks& masks, const Pixel& pixe
 
 template <class T>
 __device__ __forceinline__ bool is_foreground(T pixel, double threshold, bool single, bool strict) {
-  if (single) {
-    const auto limit = static_cast<float>(threshold);
-    const auto value = static_cast<float>(widen(pixel));
-    return strict ? value > limit : value >= limit;
-  }
-  return strict ? widen(pixel) > threshold : widen(pixel) >= threshold;
+  return single ? exceeds(pixel, static_cast<float>(threshold), strict) : exceeds(pixel, threshold, strict);
 }
 
 template <class T>

@@ -15,9 +15,7 @@ import numpy.typing as npt
 Array = Any  # of NumPy, torch, CuPy or any library with DLPack
 HostArray = npt.NDArray[Any]
 
-_DLPACK_CPU = 1
 _DLPACK_CUDA = 2
-_DLPACK_CUDA_HOST = 3
 _DLPACK_CUDA_MANAGED = 13
 
 
@@ -70,6 +68,8 @@ def contiguous_copy(array: Array) -> Array:
 
 def dlpack_capsule(array: Array) -> Any:
     """Return the array's DLPack capsule, of version 1 where the library has it."""
+    if hasattr(array, "detach"):  # torch
+        array = array.detach()
     arguments = {"stream": 1} if is_on_cuda(array) else {}  # the legacy default stream, where no other is known
     try:
         return array.__dlpack__(max_version=(1, 3), **arguments)
@@ -79,6 +79,9 @@ def dlpack_capsule(array: Array) -> Any:
 
 def from_numpy(like: Array, array: HostArray) -> Array:
     """Return a NumPy array as one of the library of ``like``, or as it is where that library takes none."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(like, torch.Tensor):
+        return torch.from_numpy(array)
     namespace = getattr(like, "__array_namespace__", None)
     if namespace is None:
         return array

@@ -416,6 +416,10 @@ class RLEMasks:
             raise TypeError(f"RLEMasks {operation}: the other side must be RLEMasks, got {type(other).__name__}")
         if self.size != other.size:
             raise ValueError(f"RLEMasks {operation}: sizes must agree, got {self.size} and {other.size}")
+        if len(self) != len(other) and 1 not in (len(self), len(other)):
+            raise ValueError(
+                f"RLEMasks {operation}: both sides must hold as many masks, or one, got {len(self)} and {len(other)}"
+            )
         module = _dispatch.host_backend(f"RLEMasks {operation}", self.counts)
         counts, offsets = module.rle_combine(
             self.counts, self.offsets, other.counts, other.offsets, *self.size, operation

@@ -40,7 +40,7 @@ def _cuda_module() -> ModuleType:
     if _cuda is None:
         try:
             _cuda = importlib.import_module("rapidmask._cuda")
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise NotImplementedError(
                 "rapidmask was built without CUDA, so that it cannot serve arrays on a device: reinstall it where nvcc "
                 "is found, or copy the input to the host first"
@@ -71,5 +71,7 @@ def cuda_status() -> dict[str, Any]:
         module = _cuda_module()
     except NotImplementedError:
         return {"built": False, "devices": [], "error": None}
+    except ImportError as broken:
+        return {"built": True, "devices": [], "error": str(broken)}
     devices, error = module.devices()
     return {"built": True, "devices": devices, "error": error}

@@ -6,12 +6,24 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "rapidmask/context.hpp"
 #include "rapidmask/types.hpp"
 
 namespace rapidmask {
+
+// Pixels are counted in 32 bits within a mask, as labels are.
+inline void check_mask_size(const char* function, std::int64_t pixels) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
+  if (pixels > kMax) {
+    throw std::invalid_argument(std::string(function) + ": a mask must have at most 2147483647 pixels, got " +
+                                std::to_string(pixels));
+  }
+}
 
 // Measures of the components of all masks of a batch, one after the other; those of mask i are offsets[i] to
 // offsets[i + 1]. Boxes are (x0, y0, x1, y1), half-open; centroids (y, x) in pixel centres.

@@ -15,7 +15,7 @@
 // float64 and rounded once; 64-bit integers are rounded to float64 first. Sums of integers are exact while they are
 // below 2^53, which 16-bit images (and squares of them) reach with windows of 2^21 pixels.
 //
-// A mask is `float(pixel) > surface` in the surface's type, as NumPy compares the two. NaN in a window makes the
+// A mask is what `threshold` gives with the surface: the two are compared exactly. NaN in a window makes the
 // surface NaN there, and a comparison with NaN is false. Boolean images are 0 and 1.
 #pragma once
 

@@ -196,8 +196,10 @@ RM_HOST_DEVICE ThresholdResult triangle_threshold(const std::int64_t* counts, st
     if (counts[k] > counts[peak]) peak = k;
   const bool flip = peak < bins - 1 - peak;
   const std::int64_t width = flip ? bins - 1 - peak : peak;
+  __extension__ using Squared = __int128;  // of more than 3·10^9 pixels
   const double height = static_cast<double>(counts[peak]);
-  const double norm = detail::square_root(static_cast<double>(counts[peak] * counts[peak] + width * width));
+  const double norm =
+      detail::square_root(static_cast<double>(static_cast<Squared>(counts[peak]) * counts[peak] + width * width));
   const double unit_height = height / norm, unit_width = static_cast<double>(width) / norm;
   FirstMaximum<double> best;
   best.index = width == 0 ? 0 : -1;

@@ -20,7 +20,7 @@ void pack(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, std::uint
 }
 
 void unpack(const std::uint64_t* words, std::int64_t rows, std::int64_t w, std::uint8_t* mask) {
-  for (std::int64_t y = 0; y < rows; ++y, mask += w) {
+  for (std::int64_t y = 0; w > 0 && y < rows; ++y, mask += w) {
     std::int64_t x = 0;
     for (; x + 64 <= w; x += 64) unpack64(*words++, mask + x);
     if (x < w) {

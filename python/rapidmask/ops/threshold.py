@@ -71,7 +71,7 @@ def threshold(
     -----
     The comparison is exact, whatever the types: uint8 with 3.5 as with 3, float32 with float64 without rounding. Only a
     plain number is rounded to a floating ``x``'s type first, which is what NumPy and torch do with it. NaN is never
-    foreground. One pass over the pixels; "packed" and "rle" never make a dense mask. On a device: one launch, no
+    foreground. One pass over the pixels; "packed" never makes a dense mask. On a device: one launch, no
     synchronisation (but for "rle").
 
     Examples

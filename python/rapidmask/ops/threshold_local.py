@@ -5,19 +5,33 @@ from __future__ import annotations
 import operator
 from typing import Literal, SupportsIndex
 
-from .. import _dispatch
+from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, Output, check_output, wrap_packed
+
+_HUGE = 2**62  # no window is as large: what is beyond compares alike
 
 
 def _window(function: str, argument: str, size: SupportsIndex | tuple[int, int]) -> tuple[int, int]:
     try:
         if isinstance(size, SupportsIndex):
-            return operator.index(size), operator.index(size)
-        height, width = size
-        return operator.index(height), operator.index(width)
+            size = (operator.index(size), operator.index(size))
+        height, width = (operator.index(side) for side in size)
+        return max(-_HUGE, min(height, _HUGE)), max(-_HUGE, min(width, _HUGE))
     except (TypeError, ValueError):
         raise TypeError(f"{function}: {argument} must be an odd integer or a pair of them, got {size!r}") from None
+
+
+def _number(function: str, argument: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
+
+
+def _check_method(function: str, method: str) -> None:
+    if method not in ("gaussian", "mean", "median"):
+        raise ValueError(f"{function}: method must be 'gaussian', 'mean' or 'median', got {method!r}")
 
 
 def threshold_local(
@@ -69,7 +83,10 @@ def threshold_local(
     array([[1., 3., 5.]])
     """
     height, width = _window("threshold_local", "block_size", block_size)
-    return _dispatch.backend(image).threshold_local(image, height, width, method, float(offset))
+    _check_method("threshold_local", method)
+    return _dispatch.backend(image).threshold_local(
+        image, height, width, method, _number("threshold_local", "offset", offset)
+    )
 
 
 def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, k: float = 0.2) -> Array:
@@ -114,7 +131,7 @@ def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, 
            [7., 7., 7.]])
     """
     height, width = _window("threshold_niblack", "window_size", window_size)
-    return _dispatch.backend(image).threshold_niblack(image, height, width, float(k))
+    return _dispatch.backend(image).threshold_niblack(image, height, width, _number("threshold_niblack", "k", k))
 
 
 def threshold_sauvola(
@@ -161,7 +178,9 @@ def threshold_sauvola(
     array([[80., 80.]])
     """
     height, width = _window("threshold_sauvola", "window_size", window_size)
-    return _dispatch.backend(image).threshold_sauvola(image, height, width, float(k), None if r is None else float(r))
+    weight = _number("threshold_sauvola", "k", k)
+    span = None if r is None else _number("threshold_sauvola", "r", r)
+    return _dispatch.backend(image).threshold_sauvola(image, height, width, weight, span)
 
 
 def adaptive_threshold(
@@ -211,12 +230,15 @@ def adaptive_threshold(
     >>> rapidmask.adaptive_threshold(np.array([[0, 9, 6]], np.uint8), 3)
     array([[False,  True, False]])
     """
+    image = _arrays.with_shape(image)
     height, width = _window("adaptive_threshold", "block_size", block_size)
     check_output("adaptive_threshold", output)
     if op not in (">", ">="):
         raise ValueError(f"adaptive_threshold: op must be '>' or '>=', got {op!r}")
     if output == "rle" and out is not None:
         raise ValueError("adaptive_threshold: out must be None when output is 'rle'")
+    _check_method("adaptive_threshold", method)
+    shift = _number("adaptive_threshold", "offset", offset)
     form = "packed" if output == "rle" else output
-    result = _dispatch.backend(image).adaptive_threshold(image, height, width, method, float(offset), op, form, out)
+    result = _dispatch.backend(image).adaptive_threshold(image, height, width, method, shift, op, form, out)
     return wrap_packed(result, image, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def threshold_otsu(image: Array) -> Any:
     -----
     Equal to ``skimage.filters.threshold_otsu`` of version 0.26: exactly for integers, whose every value is a bin, and
     to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
-    waits once, to learn whether the data were valid.
+    waits, to learn whether the data were valid.
 
     References
     ----------
@@ -79,9 +80,9 @@ def threshold_li(image: Array) -> Any:
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_li`` of version 0.26: exactly for integers, whose every value is a bin, and to
-    1e-6 of the range for floats. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_li`` of version 0.26: exactly for integers, whose every value is a bin, and
+    to 1e-6 of the range for floats. Two passes over integers; over floats one for each iteration, some ten. On a
+    device the call waits, to learn whether the data were valid.
 
     References
     ----------
@@ -122,7 +123,7 @@ def threshold_yen(image: Array) -> Any:
     -----
     Equal to ``skimage.filters.threshold_yen`` of version 0.26: exactly for integers, whose every value is a bin, and
     to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
-    waits once, to learn whether the data were valid.
+    waits, to learn whether the data were valid.
 
     References
     ----------
@@ -163,7 +164,7 @@ def threshold_isodata(image: Array) -> Any:
     -----
     Equal to ``skimage.filters.threshold_isodata`` of version 0.26: exactly for integers, whose every value is a bin,
     and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
-    waits once, to learn whether the data were valid.
+    waits, to learn whether the data were valid.
 
     References
     ----------
@@ -204,7 +205,7 @@ def threshold_triangle(image: Array) -> Any:
     -----
     Equal to ``skimage.filters.threshold_triangle`` of version 0.26: exactly for integers, whose every value is a bin,
     and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
-    waits once, to learn whether the data were valid.
+    waits, to learn whether the data were valid.
 
     References
     ----------
@@ -239,13 +240,12 @@ def threshold_mean(image: Array) -> Any:
     TypeError
         If ``image`` is no array of numbers.
     ValueError
-        If it has fewer than two dimensions, no pixels, NaN or infinity, or integers that span more than 2^24 values.
+        If it has fewer than two dimensions, no pixels, or NaN or infinity.
 
     Notes
     -----
-    Equal to ``skimage.filters.threshold_mean`` of version 0.26: exactly for integers, whose every value is a bin, and
-    to 1e-6 of the range for floats. One or two passes over the pixels. On a device the call waits once, to learn
-    whether the data were valid.
+    Equal to ``skimage.filters.threshold_mean`` of version 0.26: exactly for integers, and to 1e-6 of the range for
+    floats. One pass over the pixels. On a device the call waits, to learn whether the data were valid.
 
     References
     ----------
@@ -287,7 +287,7 @@ def threshold_minimum(image: Array) -> Any:
     -----
     Equal to ``skimage.filters.threshold_minimum`` of version 0.26: exactly for integers, whose every value is a bin,
     and to 1e-6 of the range for floats, which have 256 bins. One or two passes over the pixels. On a device the call
-    waits once, to learn whether the data were valid.
+    waits, to learn whether the data were valid.
 
     References
     ----------
@@ -330,7 +330,7 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
     Notes
     -----
     Equal to ``skimage.filters.threshold_multiotsu`` of version 0.26, by dynamic programming in place of its search
-    over all combinations. On a device the call waits once, to learn whether the data were valid.
+    over all combinations. On a device the call waits, to learn whether the data were valid.
 
     References
     ----------
@@ -343,4 +343,8 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
     >>> rapidmask.threshold_multiotsu(np.array([[1, 2, 11, 12, 21, 22]], np.uint8))
     array([ 2., 12.])
     """
-    return _dispatch.backend(image).threshold_multiotsu(image, classes)
+    try:
+        number = min(operator.index(classes), 1 << 30)
+    except TypeError:
+        raise TypeError(f"threshold_multiotsu: classes must be an integer, got {classes!r}") from None
+    return _dispatch.backend(image).threshold_multiotsu(image, number)
