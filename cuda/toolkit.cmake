@@ -23,15 +23,14 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 enable_language(CUDA)
-set(CMAKE_CUDA_STANDARD 20)
-set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/src/*.cu)
 add_library(rapidmask_kernels OBJECT ${kernel_sources})
 target_include_directories(rapidmask_kernels PRIVATE ${CMAKE_SOURCE_DIR}/cpp/include ${CMAKE_SOURCE_DIR}/cuda/src)
-target_compile_options(rapidmask_kernels PRIVATE --fmad=false --threads=2 -Xptxas=--warn-on-spills -Xcompiler=-Wall,-Wextra,-ffp-contract=off
+# The language as a plain option: CMake 3.25 does not know how nvcc 13 spells it.
+target_compile_options(rapidmask_kernels PRIVATE -std=c++20 --fmad=false --threads=2 -Xptxas=--warn-on-spills -Xcompiler=-Wall,-Wextra,-ffp-contract=off
                                                  $<$<BOOL:${RAPIDMASK_WERROR}>:-Werror=all-warnings>)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
   target_compile_options(rapidmask_kernels PRIVATE --compress-mode=size)
