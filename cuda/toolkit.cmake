@@ -29,7 +29,9 @@ set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/src/*.cu)
 add_library(rapidmask_kernels OBJECT ${kernel_sources})
 target_include_directories(rapidmask_kernels PRIVATE ${CMAKE_SOURCE_DIR}/cpp/include ${CMAKE_SOURCE_DIR}/cuda/src)
-# The language as a plain option: CMake 3.25 does not know how nvcc 13 spells it.
+# The language as a plain option, in place of the property that CUDA inherits: CMake 3.25 does not know how nvcc 13
+# spells C++20.
+set_property(TARGET rapidmask_kernels PROPERTY CXX_STANDARD)
 target_compile_options(rapidmask_kernels PRIVATE -std=c++20 --fmad=false --threads=2 -Xptxas=--warn-on-spills -Xcompiler=-Wall,-Wextra,-ffp-contract=off
                                                  $<$<BOOL:${RAPIDMASK_WERROR}>:-Werror=all-warnings>)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
