@@ -40,5 +40,7 @@ endif()
 
 find_package(CUDAToolkit REQUIRED)
 add_backend(_cuda RM_BACKEND_CUDA cuda/bindings/runtime.cpp $<TARGET_OBJECTS:rapidmask_kernels>)
+# No CUDA source of its own: the property only keeps CMake 3.25 from looking for a way to spell C++20.
+set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 LINKER_LANGUAGE CXX)
 target_include_directories(_cuda PRIVATE ${CMAKE_SOURCE_DIR}/cuda/src)
 target_link_libraries(_cuda PRIVATE CUDA::cudart_static)
