@@ -23,16 +23,15 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 enable_language(CUDA)
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/src/*.cu)
 add_library(rapidmask_kernels OBJECT ${kernel_sources})
 target_include_directories(rapidmask_kernels PRIVATE ${CMAKE_SOURCE_DIR}/cpp/include ${CMAKE_SOURCE_DIR}/cuda/src)
-# The language as a plain option, in place of the property that CUDA inherits: CMake 3.25 does not know how nvcc 13
-# spells C++20.
-set_property(TARGET rapidmask_kernels PROPERTY CXX_STANDARD)
-target_compile_options(rapidmask_kernels PRIVATE -std=c++20 --fmad=false --threads=2 -Xptxas=--warn-on-spills -Xcompiler=-Wall,-Wextra,-ffp-contract=off
+target_compile_options(rapidmask_kernels PRIVATE --fmad=false --threads=2 -Xptxas=--warn-on-spills -Xcompiler=-Wall,-Wextra,-ffp-contract=off
                                                  $<$<BOOL:${RAPIDMASK_WERROR}>:-Werror=all-warnings>)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
   target_compile_options(rapidmask_kernels PRIVATE --compress-mode=size)
@@ -40,7 +39,5 @@ endif()
 
 find_package(CUDAToolkit REQUIRED)
 add_backend(_cuda RM_BACKEND_CUDA cuda/bindings/runtime.cpp $<TARGET_OBJECTS:rapidmask_kernels>)
-# No CUDA source of its own: the property only keeps CMake 3.25 from looking for a way to spell C++20.
-set_target_properties(_cuda PROPERTIES CUDA_STANDARD 17 LINKER_LANGUAGE CXX)
 target_include_directories(_cuda PRIVATE ${CMAKE_SOURCE_DIR}/cuda/src)
 target_link_libraries(_cuda PRIVATE CUDA::cudart_static)
