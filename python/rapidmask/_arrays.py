@@ -70,7 +70,8 @@ def dlpack_capsule(array: Array) -> Any:
     """Return the array's DLPack capsule, of version 1 where the library has it."""
     if hasattr(array, "detach"):  # torch
         array = array.detach()
-    arguments = {"stream": 1} if is_on_cuda(array) else {}  # the legacy default stream, where no other is known
+    # The stream that the kernel will run on, so that a library waits for nothing that it need not; 1 is CUDA's default.
+    arguments = {"stream": current_stream(array) or 1} if is_on_cuda(array) else {}
     try:
         return array.__dlpack__(max_version=(1, 3), **arguments)
     except TypeError:
