@@ -6,7 +6,7 @@
 namespace rapidmask::cuda {
 namespace {
 
-constexpr int kToleranceThreads = 1024;
+constexpr int kToleranceThreads = 512;  // of up to 72 registers each, which 1024 threads would not have on sm_75
 
 // totals[2 i] and [2 i + 1] gather IntegerSum's high and low.
 template <class T>
@@ -101,9 +101,8 @@ __global__ void add_chunks_kernel(std::int64_t count, std::int64_t chunks, const
 // Li's tolerance, one block per image at a time, each with a grid of cells. Cells hold the bits of shifted pixels; all
 // ones is none.
 template <class T>
-__global__ void __launch_bounds__(kToleranceThreads)
-    find_tolerance_kernel(View<const T> image, const Key* ranges, const std::int32_t* statuses, Key* grids,
-                          LiState* states) {
+__global__ void find_tolerance_kernel(View<const T> image, const Key* ranges, const std::int32_t* statuses, Key* grids,
+                                      LiState* states) {
   using F = WidenedType<T>;
   constexpr Key kNone = ~Key{0};
   constexpr std::int64_t kTile = 8 * kToleranceThreads, kCellsOfThread = kLiCells / kToleranceThreads;
