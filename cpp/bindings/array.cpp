@@ -435,6 +435,38 @@ ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char
   return {static_cast<const std::uint64_t*>(array.data()), shape[0], shape[1], width};
 }
 
+MasksArgument::MasksArgument(py::handle object, std::optional<std::int64_t> width, bool volumes, const char* function,
+                             const char* argument)
+    : array_(Array(object, function, argument).contiguous(width.has_value() ? kWordBytes : 1)), volumes_(volumes) {
+  const auto* bytes = static_cast<const std::uint8_t*>(array_.data());
+  const int rank = array_.shape().rank();
+  if (width.has_value()) {
+    const ConstPackedMasks bits = packed_masks(array_, *width, function, argument);
+    view_ = {bytes, true, volumes ? 1 : bits.n, volumes ? bits.n : 1, bits.h, bits.w};
+    return;
+  }
+  if (volumes && rank < 3) {
+    throw std::invalid_argument(where(function, argument) +
+                                "must have at least 3 dimensions (..., D, H, W), got shape " + array_.shape().text());
+  }
+  const View<const std::uint8_t> dense = dense_masks(array_, function, argument);
+  const std::int64_t d = volumes ? array_.shape().from_end(3) : 1;
+  view_ = {bytes, false, volumes ? array_.shape().product(0, rank - 3) : dense.n, d, dense.h, dense.w};
+}
+
+Shape MasksArgument::pixels() const {
+  return view_.packed ? Shape{view_.n * view_.d, view_.h, view_.w} : array_.shape();
+}
+
+MasksResult::MasksResult(const MasksArgument& like)
+    : array(like.array().empty(like.array().dtype(), like.array().shape())),
+      view{static_cast<std::uint8_t*>(array.data()),
+           like.view().packed,
+           like.view().n,
+           like.view().d,
+           like.view().h,
+           like.view().w} {}
+
 Image images(const Array& array, const char* function, const char* argument) {
   const Shape& shape = array.shape();
   if (shape.rank() < 2) {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -161,6 +162,34 @@ class Call {
 View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument);
 // Packed masks (N, H, S) of uint8, S = 8·ceil(width / 64).
 ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char* function, const char* argument);
+// What a binding is given for masks: a dense array (..., H, W) of bool or uint8 or, with a width, the bits (N, H, S) of
+// packed ones. Where they are volumes, the last three axes are one mask: (..., D, H, W), or the N packed masks as
+// slices.
+class MasksArgument {
+ public:
+  MasksArgument(py::handle object, std::optional<std::int64_t> width, bool volumes, const char* function,
+                const char* argument);
+
+  const Array& array() const { return array_; }  // contiguous
+  const Masks& view() const { return view_; }
+  Shape batch() const { return array_.shape().leading(array_.shape().rank() - (volumes_ ? 3 : 2)); }
+  // The shape of one value per pixel: that of a dense array, (N, H, W) of packed masks.
+  Shape pixels() const;
+
+ private:
+  Array array_;
+  Masks view_{};
+  bool volumes_;
+};
+
+// A new array for masks of the form, type and shape of an argument.
+struct MasksResult {
+  explicit MasksResult(const MasksArgument& like);
+
+  Array array;
+  MutableMasks view;
+};
+
 // Images (..., H, W) of any type as (n, h, w).
 Image images(const Array& array, const char* function, const char* argument);
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "rapidmask/portable.hpp"
 
@@ -73,6 +74,33 @@ struct PackedMasksView {
 };
 using PackedMasks = PackedMasksView<std::uint64_t>;
 using ConstPackedMasks = PackedMasksView<const std::uint64_t>;
+
+// Masks of images (d = 1) or of volumes, in either form: n·d·h rows of w pixels, one byte each or, where `packed`, one
+// bit, in words() words of 64 bits.
+template <class Byte>
+struct MasksView {
+  Byte* data;
+  bool packed;
+  std::int64_t n, d, h, w;
+
+  RM_HOST_DEVICE std::int64_t words() const { return (w + 63) / 64; }
+  RM_HOST_DEVICE std::int64_t rows() const { return n * d * h; }
+  RM_HOST_DEVICE std::int64_t pixels() const { return d * h * w; }  // of one mask
+  RM_HOST_DEVICE std::int64_t mask_words() const { return d * h * words(); }
+  RM_HOST_DEVICE std::int64_t mask_bytes() const { return packed ? 8 * mask_words() : pixels(); }
+  RM_HOST_DEVICE Byte* mask(std::int64_t i) const { return data + i * mask_bytes(); }
+  // Of all masks, where they are packed, and where they are dense.
+  RM_HOST_DEVICE auto bits() const {
+    if constexpr (std::is_const_v<Byte>) {
+      return ConstPackedMasks{reinterpret_cast<const std::uint64_t*>(data), n * d, h, w};
+    } else {
+      return PackedMasks{reinterpret_cast<std::uint64_t*>(data), n * d, h, w};
+    }
+  }
+  RM_HOST_DEVICE View<Byte> bytes() const { return {data, n * d, h, w}; }
+};
+using Masks = MasksView<const std::uint8_t>;
+using MutableMasks = MasksView<std::uint8_t>;
 
 // The valid bits of the last word of a row of w pixels (all ones when the row fills it).
 RM_HOST_DEVICE std::uint64_t tail_mask(std::int64_t w) {

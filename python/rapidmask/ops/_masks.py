@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from .. import _dispatch
+from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
 
@@ -44,6 +44,28 @@ def filter_masks(masks: Masks, apply: Callable[[Array], Array]) -> Masks:
         )
         return RLEMasks._wrap(counts, offsets, masks.size)
     return apply(masks)
+
+
+def bits_of(masks: Masks) -> tuple[Array, int | None]:
+    """Return what the modules take for masks: a dense array and None, or the bits of packed masks and their width.
+
+    Run-length encoded masks are packed first.
+    """
+    if isinstance(masks, RLEMasks):
+        masks = masks.to_packed()
+    if isinstance(masks, PackedMasks):
+        return masks.data, masks.size[1]
+    return _arrays.with_shape(masks), None
+
+
+def map_masks(masks: Masks, apply: Callable[[Any, Array, int | None], Array]) -> Masks:
+    """Apply ``apply(module, array, width)``, from masks to masks of the same form, and give back the form that came."""
+    array, width = bits_of(masks)
+    result = apply(_dispatch.backend(array), array, width)
+    if width is None:
+        return result
+    packed = PackedMasks._wrap(result, masks.size)
+    return packed.to_rle() if isinstance(masks, RLEMasks) else packed
 
 
 def wrap_packed(result: Array, image: Array, output: Output) -> Masks:
