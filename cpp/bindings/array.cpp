@@ -480,7 +480,8 @@ Image images(const Array& array, const char* function, const char* argument) {
   return {array.data(), array.dtype(), shape.product(0, shape.rank() - 2), shape.from_end(2), shape.from_end(1)};
 }
 
-Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function) {
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function,
+                   bool in_place) {
   if (out.is_none()) return like.empty(dtype, shape);
   Array array(out, function, "out");
   if (array.dtype() != dtype) {
@@ -494,8 +495,12 @@ Array output_array(const py::object& out, const Array& like, DType dtype, const 
     throw std::invalid_argument(where(function, "out") + "must be writable and C-contiguous");
   }
   array.check_same_device(like, function, "out");
-  if (array.overlaps(like)) {
-    throw std::invalid_argument(where(function, "out") + "must not overlap the input");
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % item_size(dtype) != 0) {
+    throw std::invalid_argument(where(function, "out") + "must be aligned to its elements");
+  }
+  if (array.overlaps(like) && !(in_place && array.data() == like.data())) {
+    throw std::invalid_argument(where(function, "out") + "must not overlap the input" +
+                                (in_place ? ", unless it is the input" : ""));
   }
   return array;
 }

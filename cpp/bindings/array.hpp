@@ -193,8 +193,10 @@ struct MasksResult {
 // Images (..., H, W) of any type as (n, h, w).
 Image images(const Array& array, const char* function, const char* argument);
 
-// What the caller gave as out=, checked against what the result must be, or a new array.
-Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function);
+// What the caller gave as out=, checked against what the result must be, or a new array. It may not overlap `like`, or,
+// where the algorithm works `in_place`, only be the very same memory.
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function,
+                   bool in_place = false);
 // The same for the packed masks of `images`.
 Array packed_output(const py::object& out, const Array& like, const Image& images, const char* function);
 

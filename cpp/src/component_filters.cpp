@@ -38,8 +38,6 @@ void choose_at_border(Workspace& workspace, bool volumes, std::uint8_t value) {
   });
 }
 
-bool is_volume(int connectivity) { return neighbourhood(connectivity).above_slice != Neighbourhood::kNone; }
-
 // Calls change(row of the mask, run) for the runs of the components for which `chosen` is `value`.
 template <class Change>
 void change_runs(Workspace& workspace, std::uint8_t value, bool parallel, const Change& change) {

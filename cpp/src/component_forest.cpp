@@ -1,10 +1,13 @@
 #include "component_forest.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <memory>
 #include <numeric>
 
 #include "isa/pack_rows.hpp"
+#include "isa/value_rows.hpp"
 
 namespace rapidmask::cpu {
 
@@ -73,25 +76,6 @@ void ComponentForest::prepare(const PaddedBits& bits, std::int64_t band_rows) {
   }
 }
 
-void ComponentForest::read_bands(std::int64_t begin, std::int64_t end) {
-  const auto read_band = component_rows().read_band;
-  for (std::int64_t k = begin; k < end; ++k) {
-    const std::uint64_t* top = bits_->row(k * band_rows_);
-    first_runs_.data()[k + 1] =
-        read_band(top, band_rows_ > 1 ? top + stride_ : nullptr, bits_->extent().words(),
-                  supports_.data() + 1 + k * stride_, starts_.data() + 1 + k * stride_, ranks_.data() + k * stride_);
-  }
-}
-
-// From the number of runs of each band.
-void ComponentForest::number_runs() {
-  std::uint32_t* first_runs = first_runs_.data();
-  first_runs[0] = 0;
-  for (std::int64_t k = 0; k < bands_; ++k) first_runs[k + 1] += first_runs[k];
-  runs_ = first_runs[bands_];
-  parents_.reserve(runs_);
-}
-
 Band ComponentForest::band(std::int64_t index) const {
   const std::uint64_t* top = bits_->row(index * band_rows_);
   return {top,
@@ -102,61 +86,108 @@ Band ComponentForest::band(std::int64_t index) const {
           first_run(index)};
 }
 
-void ComponentForest::link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner) {
-  const auto link = component_rows().link;
-  const std::int64_t words = bits_->extent().words();
+template <class Join>
+void ComponentForest::link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner,
+                                const Join& join) const {
   const std::int64_t z = bits_->extent().d == 1 ? 0 : index / slice_bands_, k = index - z * slice_bands_;
-  const Band below = band(index);
-  const auto join = [&](std::int64_t other, auto upper, auto lower, int sideways) {
+  if (first_run(index) == first_run(index + 1)) return;
+  const auto meet = [&](std::int64_t other, auto upper, auto lower, int sideways) {
     if (sideways == Neighbourhood::kNone || (other >= first) != inner) return;
-    const Band above = band(other);
-    if (above.first_run == first_run(other + 1)) return;
-    link(above, above.*upper, below, below.*lower, words, sideways, parents_.data());
+    if (first_run(other) != first_run(other + 1)) join(other, upper, index, lower, sideways);
   };
-  if (below.first_run == first_run(index + 1)) return;
-  if (k > 0) join(index - 1, &Band::bottom, &Band::top, reach.same_slice);
+  if (k > 0) meet(index - 1, &Band::bottom, &Band::top, reach.same_slice);
   if (z == 0) return;
   const std::int64_t there = index - slice_bands_;
-  join(there, &Band::support, &Band::support, reach.above_slice);
-  if (k > 0) join(there - 1, &Band::bottom, &Band::top, reach.diagonal);
-  if (k + 1 < slice_bands_) join(there + 1, &Band::top, &Band::bottom, reach.diagonal);
+  meet(there, &Band::support, &Band::support, reach.above_slice);
+  if (k > 0) meet(there - 1, &Band::bottom, &Band::top, reach.diagonal);
+  if (k + 1 < slice_bands_) meet(there + 1, &Band::top, &Band::bottom, reach.diagonal);
 }
 
-void ComponentForest::build(const PaddedBits& bits, int connectivity, bool parallel) {
-  const Neighbourhood reach = neighbourhood(connectivity);
-  // Two rows of a slice make a band where all their pixels in adjacent columns touch, and where those of bands in two
-  // slices do.
-  const bool pairs = connectivity == 8 || connectivity == 26;
-  prepare(bits, pairs ? 2 : 1);
-  const std::int64_t grain = parallel ? bits.rows_per_grain() : std::max<std::int64_t>(1, bands_);
-  parallel_for(bands_, grain, [&](std::int64_t begin, std::int64_t end) { read_bands(begin, end); });
-  number_runs();
+template <class MakeJoin>
+void ComponentForest::join_bands(const Neighbourhood& reach, bool parallel, const MakeJoin& make_join) {
+  first_runs_.data()[0] = 0;
+  std::partial_sum(first_runs_.data(), first_runs_.data() + bands_ + 1, first_runs_.data());
+  runs_ = first_run(bands_);
+  parents_.reserve(runs_);
   // Blocks of bands are joined within themselves, then to the bands before them.
-  const std::int64_t block = parallel ? std::max(grain, (bands_ + get_num_threads() - 1) / get_num_threads()) : grain;
+  const std::int64_t share = (bands_ + get_num_threads() - 1) / get_num_threads();
+  const std::int64_t block = parallel ? std::max(bands_per_grain(), share) : std::max<std::int64_t>(1, bands_);
   const std::int64_t blocks = (bands_ + block - 1) / block;
   parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto join = make_join();
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t from = b * block, to = std::min(bands_, from + block);
       std::iota(parents_.data() + first_run(from), parents_.data() + first_run(to), first_run(from));
-      for (std::int64_t k = from; k < to; ++k) link_band(k, reach, from, true);
+      for (std::int64_t k = from; k < to; ++k) link_band(k, reach, from, true, join);
     }
   });
-  for (std::int64_t b = 1; b < blocks; ++b) {
-    const std::int64_t from = b * block;
-    const std::int64_t reached = bits.extent().d > 1 ? slice_bands_ + 1 : 1;
-    for (std::int64_t k = from; k < std::min(bands_, from + std::min(block, reached)); ++k) {
-      link_band(k, reach, from, false);
-    }
+  const auto join = make_join();
+  const std::int64_t reached = bits_->extent().d > 1 ? slice_bands_ + 1 : 1;
+  for (std::int64_t from = block; from < bands_; from += block) {
+    const std::int64_t to = std::min(bands_, from + std::min(block, reached));
+    for (std::int64_t k = from; k < to; ++k) link_band(k, reach, from, false, join);
   }
   number();
 }
 
-void ComponentForest::build_values(const PaddedBits& bits, const PaddedBits& starts, const PaddedBits contacts[3],
-                                   bool diagonal) {
-  static_cast<void>(starts);
-  static_cast<void>(contacts);
-  static_cast<void>(diagonal);
+void ComponentForest::build(const PaddedBits& bits, int connectivity, bool parallel) {
+  // Two rows of a slice make a band where all their pixels in adjacent columns touch, and where those of bands in two
+  // slices do.
+  prepare(bits, connectivity == 8 || connectivity == 26 ? 2 : 1);
+  const std::int64_t words = bits.extent().words();
+  parallel_for(bands_, parallel ? bands_per_grain() : std::max<std::int64_t>(1, bands_),
+               [&, read_band = component_rows().read_band](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t k = begin; k < end; ++k) {
+                   const std::uint64_t* top = bits.row(k * band_rows_);
+                   first_runs_.data()[k + 1] = read_band(top, band_rows_ > 1 ? top + stride_ : nullptr, words,
+                                                         supports_.data() + 1 + k * stride_,
+                                                         starts_.data() + 1 + k * stride_, ranks_.data() + k * stride_);
+                 }
+               });
+  join_bands(neighbourhood(connectivity), parallel, [&] {
+    return [this, words, link = component_rows().link](std::int64_t above, auto upper, std::int64_t below, auto lower,
+                                                       int sideways) {
+      const Band a = band(above), b = band(below);
+      link(a, a.*upper, b, b.*lower, words, sideways, parents_.data());
+    };
+  });
+}
+
+void ComponentForest::build_values(const void* values, std::size_t item_size, PaddedBits& bits, int connectivity,
+                                   bool parallel) {
   prepare(bits, 1);
+  const Extent& extent = bits.extent();
+  const std::int64_t words = extent.words();
+  const auto read = value_rows().read[item_size == 1 ? 0 : item_size == 2 ? 1 : item_size == 4 ? 2 : 3];
+  const auto row_of = [&, this](std::int64_t k) {
+    const std::int64_t z = k / slice_bands_, y = k % slice_bands_;
+    return static_cast<const std::byte*>(values) + static_cast<std::size_t>((z * extent.h + y) * extent.w) * item_size;
+  };
+  std::fill_n(first_runs_.data(), bands_ + 1, 0u);  // bands of no row have no runs
+  bits.for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
+    const std::int64_t k = band_of(z, y);
+    std::uint64_t* starts = starts_.data() + 1 + k * stride_;
+    read(row_of(k), nullptr, extent.w, {bits.row(k), starts, nullptr, nullptr, nullptr});
+    first_runs_.data()[k + 1] = component_rows().rank_starts(starts, words, ranks_.data() + k * stride_);
+  });
+  join_bands(neighbourhood(connectivity), parallel, [&] {
+    auto memory = std::make_shared<Buffer<std::uint64_t>>();  // the join is copied, its rows are not
+    std::uint64_t* rows = memory->reserve(5 * words);
+    return [=, this, link = component_rows().link_values](std::int64_t above, auto, std::int64_t below, auto,
+                                                          int sideways) {
+      const std::uint64_t* contacts[3] = {rows, nullptr, nullptr};
+      ValueBits found{rows + 3 * words, rows + 4 * words, rows, nullptr, nullptr};
+      if (sideways > 0) {
+        found.left = rows + words;
+        found.right = rows + 2 * words;
+        contacts[1] = found.left;
+        contacts[2] = found.right;
+      }
+      read(row_of(below), row_of(above), extent.w, found);
+      link(band(above), band(below), contacts, words, parents_.data());
+      static_cast<void>(memory);
+    };
+  });
 }
 
 // Components by the raster order of their first pixels. A root stands before the runs that point to it, directly or by

@@ -8,6 +8,8 @@
 // and what callers do per band. Joining blocks and numbering, which cost per run, are left to one thread.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -104,8 +106,9 @@ class PaddedBits {
 class ComponentForest {
  public:
   void build(const PaddedBits& bits, int connectivity, bool parallel);
-  // The same for runs of equal values: `starts` has their first pixels, contacts[k] what `link_values` takes.
-  void build_values(const PaddedBits& bits, const PaddedBits& starts, const PaddedBits contacts[3], bool diagonal);
+  // The same for runs of equal values that are not 0, integers of so many bytes. Their pixels are written to `bits`,
+  // which has the extent of the values.
+  void build_values(const void* values, std::size_t item_size, PaddedBits& bits, int connectivity, bool parallel);
 
   std::int64_t runs() const { return runs_; }
   std::int64_t components() const { return components_; }
@@ -145,11 +148,15 @@ class ComponentForest {
 
  private:
   void prepare(const PaddedBits& bits, std::int64_t band_rows);
-  void read_bands(std::int64_t begin, std::int64_t end);
-  void number_runs();
   Band band(std::int64_t index) const;
-  // Joins band `index` to those before it that are at or after `first` (and, unless `inner`, only to the others).
-  void link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner);
+  std::int64_t bands_per_grain() const { return std::max<std::int64_t>(1, bits_->rows_per_grain() / band_rows_); }
+  // From the number of runs of each band: joins them by the functions that make_join() makes, one for each thread.
+  template <class MakeJoin>
+  void join_bands(const Neighbourhood& reach, bool parallel, const MakeJoin& make_join);
+  // Joins band `index` to those before it that are at or after `first` or, unless `inner`, to the others.
+  template <class Join>
+  void link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner,
+                 const Join& join) const;
   void number();
   void number_band(std::int64_t index, std::uint32_t begin, std::uint32_t end);
 

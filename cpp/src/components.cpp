@@ -3,6 +3,7 @@
 #include "rapidmask/components.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "component_masks.hpp"
@@ -72,6 +73,21 @@ void label(const Context&, const Masks& masks, int connectivity, std::int32_t* l
     counts[i] = forest.components();
     forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
   });
+}
+
+void label_values(const Context&, const Image& values, std::int64_t depth, int connectivity, std::int32_t* labels,
+                  std::int64_t* counts) {
+  const std::int64_t pixels = depth * values.image_size();
+  const std::size_t item = item_size(values.dtype);
+  for_each_mask<Workspace>(
+      depth == 0 ? 0 : values.n / depth, pixels, [&](std::int64_t i, Workspace& workspace, bool parallel) {
+        const auto* mask = static_cast<const std::byte*>(values.data) + static_cast<std::size_t>(i * pixels) * item;
+        workspace.bits.resize({depth, values.h, values.w});
+        ComponentForest& forest = workspace.forest;
+        forest.build_values(mask, item, workspace.bits, connectivity, parallel);
+        counts[i] = forest.components();
+        forest.paint(forest.labels(), parallel, labels + i * pixels);
+      });
 }
 
 void connected_components(const Context&, const Masks& masks, int connectivity, std::int32_t* labels,

@@ -29,6 +29,9 @@ inline void check_mask_size(const char* function, std::int64_t pixels) {
   }
 }
 
+// Whether a connectivity is of volumes. Their border is their six faces: a volume of depth 1 is all border.
+RM_HOST_DEVICE bool is_volume(int connectivity) { return connectivity != 4 && connectivity != 8; }
+
 // The neighbours of a pixel in the rows around its own: how far to the side they reach, or kNone.
 struct Neighbourhood {
   static constexpr int kNone = -1;
@@ -67,7 +70,8 @@ struct ComponentTable {
   std::int64_t* boxes;
   double* centroids;
 };
-// Makes a table for so many components: their number is known only in the middle of the work.
+// Makes a table for so many components, whose number is known only in the middle of the work. Called once, also for
+// none, on the thread that called the algorithm.
 using MakeComponentTable = std::function<ComponentTable(std::int64_t count)>;
 
 // A centroid's coordinate from the sum of the coordinates of `area` pixels. Sums are exact; there is one rounding.
@@ -81,7 +85,7 @@ RM_HOST_DEVICE double centroid(std::int64_t sum, std::int64_t area) {
 struct ScoreCleaning {
   double threshold;
   std::int64_t max_hole_area, max_sprinkle_area;
-  double hole_value, sprinkle_value;  // rounded to the scores' type
+  double hole_value, sprinkle_value;  // rounded to the scores' type by nearest<T>
   // Sprinkles are looked for among the scores with holes filled (SAM 3), not among the original ones (SAM 2).
   bool sprinkles_after_holes;
   // No sprinkle is larger than half of the foreground, rounded down, that it is looked for in (SAM 3).
@@ -115,7 +119,7 @@ void keep_largest(const Context&, const Masks& masks, std::int64_t k, int connec
 void clear_border(const Context&, const Masks& masks, int connectivity, const MutableMasks& result);
 // Keeps the components of `weak` that hold a pixel of `strong`, which has the same form.
 void hysteresis(const Context&, const Masks& weak, const Masks& strong, int connectivity, const MutableMasks& result);
-// Connects by 8. `result` is of the type of the scores, and may be their own memory.
+// `result` is of the type of the scores, and may be their own memory.
 void clean_scores(const Context&, const Image& scores, const ScoreCleaning& cleaning, int connectivity, void* result);
 }  // namespace cpu
 

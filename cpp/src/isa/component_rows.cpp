@@ -9,6 +9,15 @@ namespace {
 
 inline std::uint32_t popcount(std::uint64_t word) { return static_cast<std::uint32_t>(__builtin_popcountll(word)); }
 
+std::uint32_t rank_starts(const std::uint64_t* starts, std::int64_t words, std::uint32_t* rank) {
+  std::uint32_t runs = 0;
+  for (std::int64_t j = 0; j < words; ++j) {
+    rank[j] = runs;
+    runs += popcount(starts[j]);
+  }
+  return runs;
+}
+
 std::uint32_t read_band(const std::uint64_t* top, const std::uint64_t* bottom, std::int64_t words,
                         std::uint64_t* support, std::uint64_t* starts, std::uint32_t* rank) {
   if (bottom == nullptr) {
@@ -20,12 +29,7 @@ std::uint32_t read_band(const std::uint64_t* top, const std::uint64_t* bottom, s
       starts[j] = both & ~(both << 1 | before >> 63);
     }
   }
-  std::uint32_t runs = 0;
-  for (std::int64_t j = 0; j < words; ++j) {
-    rank[j] = runs;
-    runs += popcount(starts[j]);
-  }
-  return runs;
+  return rank_starts(starts, words, rank);
 }
 
 // Union-find after Rem: roots are the smallest runs, and both paths are spliced on the way up.
@@ -265,7 +269,7 @@ void paint(const std::uint64_t* row, const std::uint64_t* starts, const std::uin
 
 namespace RM_LEVEL {
 extern const ComponentRows component_rows;
-const ComponentRows component_rows{read_band, link, link_values, list_runs, list_bearers, paint};
+const ComponentRows component_rows{read_band, rank_starts, link, link_values, list_runs, list_bearers, paint};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

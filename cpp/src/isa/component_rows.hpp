@@ -32,6 +32,8 @@ struct ComponentRows {
   // runs.
   std::uint32_t (*read_band)(const std::uint64_t* top, const std::uint64_t* bottom, std::int64_t words,
                              std::uint64_t* support, std::uint64_t* starts, std::uint32_t* rank);
+  // The ranks alone, from the starts.
+  std::uint32_t (*rank_starts)(const std::uint64_t* starts, std::int64_t words, std::uint32_t* rank);
   // Joins the runs of two bands whose rows `upper` and `lower` touch straight (reach 0) or diagonally too (reach 1).
   void (*link)(const Band& above, const std::uint64_t* upper, const Band& below, const std::uint64_t* lower,
                std::int64_t words, int reach, std::uint32_t* parents);

@@ -11,6 +11,7 @@
 #include "isa/local_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/threshold_rows.hpp"
+#include "isa/value_rows.hpp"
 
 namespace rapidmask {
 
@@ -21,9 +22,13 @@ namespace rapidmask {
   extern const LocalRows local_rows;         \
   extern const PackRows pack_rows;           \
   extern const ThresholdRows threshold_rows; \
+  extern const ValueRows value_rows;         \
   }
-#define RM_LEVEL_ENTRY(level) \
-  Level { #level, &level::component_rows, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows }
+#define RM_LEVEL_ENTRY(level)                                                                      \
+  Level {                                                                                          \
+    #level, &level::component_rows, &level::histogram_rows, &level::local_rows, &level::pack_rows, \
+        &level::threshold_rows, &level::value_rows                                                 \
+  }
 
 RM_DECLARE_LEVEL(baseline)
 #if defined(__x86_64__)
@@ -40,6 +45,7 @@ struct Level {
   const LocalRows* local;
   const PackRows* pack;
   const ThresholdRows* threshold;
+  const ValueRows* value;
 };
 
 constexpr std::array kLevels{
@@ -110,5 +116,6 @@ const HistogramRows& histogram_rows() { return *current()->histogram; }
 const LocalRows& local_rows() { return *current()->local; }
 const PackRows& pack_rows() { return *current()->pack; }
 const ThresholdRows& threshold_rows() { return *current()->threshold; }
+const ValueRows& value_rows() { return *current()->value; }
 
 }  // namespace rapidmask

@@ -6,9 +6,9 @@ import dataclasses
 import operator
 from typing import Any, Literal, overload
 
-from .. import _arrays, _dispatch
+from .. import _dispatch
 from .._arrays import Array
-from ._masks import Masks, as_dense, check_connectivity, filter_masks
+from ._masks import Masks, bits_of, check_connectivity, map_masks
 
 _MAX_AREA = 2**63 - 1  # no component is larger
 
@@ -83,11 +83,11 @@ def label(masks: Masks, *, connectivity: int = 8, return_count: bool = False) ->
     array([[1, 0, 2],
            [0, 3, 0]], dtype=int32)
     """
-    dense = _arrays.with_shape(as_dense(masks))
-    labels, counts = _dispatch.backend(dense).label(dense, check_connectivity("label", connectivity))
+    array, width = bits_of(masks)
+    labels, counts = _dispatch.backend(array).label(array, width, check_connectivity("label", connectivity))
     if not return_count:
         return labels
-    return labels, int(counts) if len(dense.shape) == 2 else counts
+    return labels, int(counts) if len(counts.shape) == 0 else counts
 
 
 def connected_components(masks: Masks, *, connectivity: int = 8) -> Components:
@@ -126,10 +126,10 @@ def connected_components(masks: Masks, *, connectivity: int = 8) -> Components:
     >>> found.count, found.areas, found.boxes.tolist(), found.centroids.tolist()
     (2, array([2, 1]), [[0, 0, 2, 1], [2, 2, 3, 3]], [[0.0, 0.5], [2.0, 2.0]])
     """
-    dense = as_dense(masks)
-    module = _dispatch.host_backend("connected_components", dense)
+    array, width = bits_of(masks)
+    module = _dispatch.backend(array)
     neighbours = check_connectivity("connected_components", connectivity)
-    labels, offsets, areas, boxes, centroids = module.connected_components(dense, neighbours)
+    labels, offsets, areas, boxes, centroids = module.connected_components(array, width, neighbours, True)
     return Components(labels, int(areas.shape[0]), offsets, areas, boxes, centroids)
 
 
@@ -172,7 +172,7 @@ def remove_small_objects(masks: Masks, min_area: int, *, connectivity: int = 8) 
     except TypeError:
         raise TypeError(f"remove_small_objects: min_area must be an integer, got {min_area!r}") from None
     neighbours = check_connectivity("remove_small_objects", connectivity)
-    return filter_masks(masks, lambda dense: _dispatch.backend(dense).remove_small_objects(dense, area, neighbours))
+    return map_masks(masks, lambda module, *bits: module.remove_small_objects(*bits, area, neighbours))
 
 
 def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
@@ -211,4 +211,4 @@ def fill_holes(masks: Masks, *, connectivity: int = 8) -> Masks:
            [1, 1, 1]], dtype=uint8)
     """
     neighbours = check_connectivity("fill_holes", connectivity)
-    return filter_masks(masks, lambda dense: _dispatch.backend(dense).fill_holes(dense, neighbours))
+    return map_masks(masks, lambda module, *bits: module.fill_holes(*bits, neighbours))

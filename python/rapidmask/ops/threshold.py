@@ -142,4 +142,4 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
         )
     weak = threshold(x, low)
     weak |= strong  # where low is above high
-    return _dispatch.backend(weak).hysteresis(weak, strong, neighbours)
+    return _dispatch.backend(weak).hysteresis(weak, strong, None, neighbours)
