@@ -18,10 +18,11 @@ Workspace& kept_workspace() {
   return workspace;
 }
 
-// Calls body(i, workspace, parallel) for each of n masks. A batch is spread over the pool mask by mask; few large masks
+// Calls body(i, workspace, parallel) for each of n masks, if they have pixels. A batch is spread over the pool mask by mask; few large masks
 // come one after the other, and `parallel` tells the body to use the pool itself.
 template <class Workspace, class Body>
 void for_each_mask(std::int64_t n, std::int64_t pixels, const Body& body) {
+  if (pixels == 0) return;
   constexpr std::int64_t kGrainPixels = 1 << 17;
   constexpr std::int64_t kLargePixels = 1 << 21;
   constexpr std::int64_t kKeptPixels = 1 << 22;

@@ -66,6 +66,7 @@ void write_measures(const std::vector<Measure>& measures, bool volumes, std::int
 }  // namespace
 
 void label(const Context&, const Masks& masks, int connectivity, std::int32_t* labels, std::int64_t* counts) {
+  std::fill_n(counts, masks.n, 0);
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
     workspace.bits.load(masks, i, parallel);
@@ -79,6 +80,8 @@ void label_values(const Context&, const Image& values, std::int64_t depth, int c
                   std::int64_t* counts) {
   const std::int64_t pixels = depth * values.image_size();
   const std::size_t item = item_size(values.dtype);
+  const std::int64_t n = depth == 0 ? 0 : values.n / depth;
+  std::fill_n(counts, n, 0);
   for_each_mask<Workspace>(
       depth == 0 ? 0 : values.n / depth, pixels, [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const auto* mask = static_cast<const std::byte*>(values.data) + static_cast<std::size_t>(i * pixels) * item;
