@@ -176,7 +176,7 @@ void ComponentForest::for_each_run(bool parallel, const Visit& visit) const {
       std::int32_t* room = edges.reserve(2 * step * row_runs);
       for (int r = 0; r < bits_->band_rows(); ++r) {
         const std::int64_t count = list_runs(bits_->plane(r), starts_.data(), ranks_.data(), labels(), first_word(band),
-                                             first_word(last), stride_, runs);
+                                             first_word(last), stride_, room, runs);
         for (std::int64_t k = 0; k < count; ++k) {
           const std::int64_t z = extent.d == 1 ? 0 : runs[k].row / slice_bands_;
           visit(runs[k], z, (runs[k].row - z * slice_bands_) * bits_->band_rows() + r);
