@@ -36,6 +36,7 @@ py::tuple label(py::handle masks, const Width& width, int connectivity) {
 // The same of an array of any integer type, where neighbours of equal value belong together.
 py::tuple label_values(py::handle values, int connectivity) {
   const Array given(values, "label", "masks");
+  if (given.dtype() == DType::boolean) return label(values, std::nullopt, connectivity);
   if (is_floating(given.dtype())) {
     throw TypeError(std::string("label: masks must be bool or of an integer type, got ") + dtype_name(given.dtype()));
   }
@@ -173,8 +174,14 @@ py::object clean_scores(py::handle scores, double threshold, std::int64_t max_ho
   const Image image = images(input, "clean_scores", "scores");
   check_mask_size("clean_scores", image.image_size());
   const Array result = output_array(out, input, input.dtype(), input.shape(), "clean_scores", true);
-  const ScoreCleaning cleaning{threshold,      max_hole_area,         max_sprinkle_area, hole_value,
-                               sprinkle_value, sprinkles_after_holes, keep_half};
+  // Plain numbers are rounded to the scores' type, as NumPy and torch do before they compare.
+  const ScoreCleaning cleaning{round_to(input.dtype(), threshold),
+                               max_hole_area,
+                               max_sprinkle_area,
+                               hole_value,
+                               sprinkle_value,
+                               sprinkles_after_holes,
+                               keep_half};
   {
     const Call call(input);
     backend::clean_scores(call.context(), image, cleaning, connectivity, result.data());
