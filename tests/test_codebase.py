@@ -241,7 +241,7 @@ def test_modules_have_the_same_functions(other):
     for name in set(cpu) - set(device) - SETTINGS:
         assert name not in twins(), f"{other} lacks {name}"
     for name in set(device) - set(cpu):
-        assert name in {"devices", "set_seed", "set_workers"}, f"only {other} has {name}"
+        assert name in {"devices", "set_seed", "set_workers", "set_shared_maximum"}, f"only {other} has {name}"
 
 
 def test_every_function_of_a_module_is_used():
