@@ -38,14 +38,16 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in ("unpack", "threshold")]
+            writes = name in ("unpack", "threshold", "clean_scores")
+            outputs = [a for a in arguments[-1:] if writes and isinstance(a, np.ndarray)]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):
-                return tuple(part.cpu().numpy() for part in result)
+                return tuple(None if part is None else part.cpu().numpy() for part in result)
             host = result.cpu().numpy()
             for out in outputs:
                 out[...] = host
+                return out
             return host
 
         return call

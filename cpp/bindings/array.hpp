@@ -167,8 +167,10 @@ ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char
 // slices.
 class MasksArgument {
  public:
+  // `check(function, pixels of a mask)` may refuse masks before anything is copied.
+  using PixelCheck = void (*)(const char* function, std::int64_t pixels);
   MasksArgument(py::handle object, std::optional<std::int64_t> width, bool volumes, const char* function,
-                const char* argument);
+                const char* argument, PixelCheck check = nullptr);
 
   const Array& array() const { return array_; }  // contiguous
   const Masks& view() const { return view_; }

@@ -15,9 +15,7 @@ using Width = std::optional<std::int64_t>;
 
 MasksArgument masks_argument(const char* function, const char* argument, py::handle masks, const Width& width,
                              int connectivity) {
-  const MasksArgument given(masks, width, is_volume(connectivity), function, argument);
-  check_mask_size(function, given.view().pixels());
-  return given;
+  return MasksArgument(masks, width, is_volume(connectivity), function, argument, &check_mask_size);
 }
 
 // Labels, and the number of components in an int64 array of the shape of the batch.
@@ -36,6 +34,7 @@ py::tuple label(py::handle masks, const Width& width, int connectivity) {
 // The same of an array of any integer type, where neighbours of equal value belong together.
 py::tuple label_values(py::handle values, int connectivity) {
   const Array given(values, "label", "masks");
+  if (given.dtype() == DType::boolean) return label(values, std::nullopt, connectivity);
   if (is_floating(given.dtype())) {
     throw TypeError(std::string("label: masks must be bool or of an integer type, got ") + dtype_name(given.dtype()));
   }
@@ -45,12 +44,16 @@ py::tuple label_values(py::handle values, int connectivity) {
     throw std::invalid_argument("label: masks must have at least 3 dimensions (..., D, H, W), got shape " +
                                 shape.text());
   }
+  std::int64_t depth = volumes ? shape.from_end(3) : 1;
+  check_mask_size("label", depth * images(given, "label", "masks").image_size());
   const Array input = given.contiguous();
-  const Image image = images(input, "label", "masks");
-  const std::int64_t depth = volumes ? shape.from_end(3) : 1;
-  check_mask_size("label", depth * image.image_size());
   const Array labels = input.empty(DType::int32, shape);
   const Array counts = input.empty(DType::int64, shape.leading(shape.rank() - (volumes ? 3 : 2)));
+  Image image = images(input, "label", "masks");
+  if (depth == 0) {  // volumes without slices, whose number an image's shape cannot tell
+    depth = 1;
+    image = {input.data(), input.dtype(), counts.shape().size(), 0, 0};
+  }
   {
     const Call call(input);
     backend::label_values(call.context(), image, depth, connectivity, static_cast<std::int32_t*>(labels.data()),
@@ -169,12 +172,18 @@ py::object clean_scores(py::handle scores, double threshold, std::int64_t max_ho
     throw TypeError(std::string("clean_scores: scores must be float16, bfloat16, float32 or float64, got ") +
                     dtype_name(given.dtype()));
   }
+  check_mask_size("clean_scores", images(given, "clean_scores", "scores").image_size());
   const Array input = given.contiguous();
   const Image image = images(input, "clean_scores", "scores");
-  check_mask_size("clean_scores", image.image_size());
   const Array result = output_array(out, input, input.dtype(), input.shape(), "clean_scores", true);
-  const ScoreCleaning cleaning{threshold,      max_hole_area,         max_sprinkle_area, hole_value,
-                               sprinkle_value, sprinkles_after_holes, keep_half};
+  // Plain numbers are rounded to the scores' type, as NumPy and torch do before they compare.
+  const ScoreCleaning cleaning{round_to(input.dtype(), threshold),
+                               max_hole_area,
+                               max_sprinkle_area,
+                               hole_value,
+                               sprinkle_value,
+                               sprinkles_after_holes,
+                               keep_half};
   {
     const Call call(input);
     backend::clean_scores(call.context(), image, cleaning, connectivity, result.data());

@@ -39,10 +39,7 @@ ThresholdValue scalar_value(py::handle value, DType dtype) {
     number = sign * HUGE_VAL;
   }
   if (number != number) throw std::invalid_argument("threshold: value must not be NaN, got nan");
-  if (dtype == DType::float32) number = nearest<float>(number);
-  if (dtype == DType::float16) number = to_float(nearest<Half>(number));
-  if (dtype == DType::bfloat16) number = to_float(nearest<BFloat16>(number));
-  result.scalar = number;
+  result.scalar = round_to(dtype, number);
   return result;
 }
 

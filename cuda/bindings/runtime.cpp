@@ -58,6 +58,7 @@ void bind_runtime(py::module_& module) {
   module.def("devices", &devices);
 #if defined(RM_EMULATE)
   module.def("set_seed", &emu::set_seed, py::arg("seed"));
+  module.def("set_shared_maximum", &emu::set_shared_maximum, py::arg("bytes"));
   module.def("set_workers", &emu::set_workers, py::arg("count"));
 #endif
 }

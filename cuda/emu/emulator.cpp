@@ -474,6 +474,7 @@ struct Device {
   Pool* pool = nullptr;
   int workers = 2;
   std::uint64_t seed = 0;
+  std::size_t shared_maximum = kSharedMaximum;
   std::unordered_map<const void*, std::size_t> shared_limit;
 
   // A fork happens between launches; the child has none of the workers and starts its own.
@@ -507,6 +508,18 @@ void set_seed(std::uint64_t seed) {
   Device& device = Device::device();
   const std::lock_guard lock(device.mutex);
   device.seed = seed;
+}
+
+void set_shared_maximum(std::size_t bytes) {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  device.shared_maximum = bytes;
+}
+
+std::size_t shared_maximum() {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  return device.shared_maximum;
 }
 
 void allow_dynamic_shared(const void* kernel, std::size_t bytes) {
@@ -610,6 +623,6 @@ cudaError_t cudaFree(void* memory) {
 cudaError_t cudaSetDevice(int device) { return record(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaDeviceGetAttribute(int* out, cudaDeviceAttr attribute, int device) {
   if (device != 0) return record(cudaErrorInvalidDevice);
-  *out = attribute == cudaDevAttrMultiProcessorCount ? 4 : static_cast<int>(rapidmask::emu::kSharedMaximum);
+  *out = attribute == cudaDevAttrMultiProcessorCount ? 4 : static_cast<int>(rapidmask::emu::shared_maximum());
   return cudaSuccess;
 }

@@ -97,6 +97,9 @@ enum class Wait : unsigned char {
 
 void set_workers(int count);        // host threads that run blocks; two unless set
 void set_seed(std::uint64_t seed);  // 0: no pre-emption, threads in order; else a repeatable schedule per block
+// Dynamic shared memory that a block can have with opting in: another device than sm_90, down to one that has none.
+void set_shared_maximum(std::size_t bytes);
+std::size_t shared_maximum();
 
 void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::size_t shared_bytes,
             const std::function<void()>& body);  // throws CudaError
@@ -365,7 +368,7 @@ using cudaStream_t = struct CUstream_st*;
 
 namespace rapidmask::emu {
 inline constexpr std::size_t kSharedDefault = 48 << 10;   // bytes of dynamic shared memory without opting in
-inline constexpr std::size_t kSharedMaximum = 227 << 10;  // as sm_90
+inline constexpr std::size_t kSharedMaximum = 227 << 10;  // as sm_90, unless set_shared_maximum tells otherwise
 cudaError_t record(cudaError_t status);                   // what cudaGetLastError returns next
 }  // namespace rapidmask::emu
 
@@ -384,7 +387,7 @@ cudaError_t cudaMalloc(T** out, std::size_t bytes) {
 }
 template <class T>
 cudaError_t cudaFuncSetAttribute(T* kernel, cudaFuncAttribute, int value) {
-  if (value < 0 || static_cast<std::size_t>(value) > rapidmask::emu::kSharedMaximum)
+  if (value < 0 || static_cast<std::size_t>(value) > rapidmask::emu::shared_maximum())
     return rapidmask::emu::record(cudaErrorInvalidValue);
   rapidmask::emu::allow_dynamic_shared(reinterpret_cast<const void*>(kernel), static_cast<std::size_t>(value));
   return cudaSuccess;

@@ -192,6 +192,16 @@ inline std::size_t item_size(DType dtype) {
   return visit_dtype(dtype, [](auto type) { return sizeof(typename decltype(type)::type); });
 }
 
+// A number as an array of that type would hold it, where the type is floating.
+inline double round_to(DType dtype, double x) {
+  switch (dtype) {
+    case DType::float16: return to_float(nearest<Half>(x));
+    case DType::bfloat16: return to_float(nearest<BFloat16>(x));
+    case DType::float32: return nearest<float>(x);
+    default: return x;
+  }
+}
+
 inline bool is_floating(DType dtype) { return dtype >= DType::float16; }
 
 }  // namespace rapidmask
