@@ -298,11 +298,17 @@ def test_more_masks_than_a_grid_is_tall(backend):
     masks = np.zeros((65_537, 1, 4), bool)
     masks[:, 0, 0] = True
     masks[-1, 0, 2:] = True
-    for given in (masks, rapidmask.pack(masks)):
+    packed = rapidmask.pack(masks)
+    kept = opened(rapidmask.remove_small_objects(packed, 2), packed)
+    assert np.argwhere(kept).tolist() == [[65_536, 0, 2], [65_536, 0, 3]]
+    if backend == "emu":
+        return  # where the rest takes a minute
+    for given in (masks, packed):
         kept = opened(rapidmask.keep_largest(given), given)
         assert kept[:-1, 0, 0].all()
         assert kept[-1, 0].tolist() == [0, 0, 1, 1]
-        assert opened(rapidmask.remove_small_objects(given, 2), given).sum() == 2
+        np.testing.assert_array_equal(opened(rapidmask.fill_holes(given), given), masks)
+        assert not opened(rapidmask.clear_border(given), given).any()
 
 
 # Laws
