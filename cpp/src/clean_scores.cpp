@@ -26,7 +26,7 @@ void compare_rows(const T* scores, DType dtype, const Bound<T>& bound, PaddedBit
   const auto compare_row = threshold_rows().packed[static_cast<std::size_t>(dtype)];
   const std::int64_t w = bits.extent().w;
   bits.for_each_row(parallel,
-                    [&](std::int64_t, std::int64_t y) { compare_row(scores + y * w, &bound, 1, w, bits.row(y)); });
+                    [&](std::int64_t, std::int64_t y) { compare_row(scores + y * w, &bound, 1, w, bits.row(0, y)); });
 }
 
 // The pixels of comparable scores that are not foreground: NaN belongs to neither.
@@ -36,8 +36,8 @@ void find_background(const T* scores, DType dtype, Workspace& workspace, bool pa
   compare_rows(scores, dtype, comparable, workspace.background, parallel);
   const std::int64_t words = workspace.background.extent().words();
   workspace.background.for_each_row(parallel, [&](std::int64_t, std::int64_t y) {
-    std::uint64_t* row = workspace.background.row(y);
-    const std::uint64_t* other = workspace.foreground.row(y);
+    std::uint64_t* row = workspace.background.row(0, y);
+    const std::uint64_t* other = workspace.foreground.row(0, y);
     for (std::int64_t j = 0; j < words; ++j) row[j] &= ~other[j];
   });
 }
@@ -46,7 +46,7 @@ std::int64_t count_pixels(const PaddedBits& bits) {
   const auto count_bits = pack_rows().count_bits;
   std::int64_t count = 0;
   bits.for_each_row(false,
-                    [&](std::int64_t, std::int64_t y) { count += count_bits(bits.row(y), bits.extent().words()); });
+                    [&](std::int64_t, std::int64_t y) { count += count_bits(bits.row(0, y), bits.extent().words()); });
   return count;
 }
 
@@ -90,7 +90,7 @@ void clean(const T* scores, DType dtype, const ScoreCleaning& cleaning, int conn
     for_small_components(workspace, workspace.background, connectivity, cleaning.max_hole_area, parallel,
                          [&](const Run& run, std::int64_t y) {
                            paint(run, y, value);
-                           if (joins) set_run(foreground.row(y), run);
+                           if (joins) set_run(foreground.row(0, y), run);
                          });
   }
   if (removes) {
@@ -111,8 +111,8 @@ void clean_scores(const Context&, const Image& scores, const ScoreCleaning& clea
       const View<const T> images = scores.as<T>();
       for_each_mask<Workspace>(scores.n, scores.image_size(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const Extent extent{1, scores.h, scores.w};
-        workspace.foreground.resize(extent);
-        workspace.background.resize(extent);
+        workspace.foreground.resize(extent, connectivity);
+        workspace.background.resize(extent, connectivity);
         clean(images.image(i), scores.dtype, cleaning, connectivity, workspace, parallel,
               static_cast<T*>(result) + i * scores.image_size());
       });

@@ -52,7 +52,7 @@ void change_runs(Workspace& workspace, std::uint8_t value, bool parallel, const 
 template <class Choose>
 void keep_components(const Masks& masks, int connectivity, const MutableMasks& result, const Choose& choose) {
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, parallel);
+    workspace.bits.load(masks, i, connectivity, parallel);
     workspace.forest.build(workspace.bits, connectivity, parallel);
     workspace.chosen.assign(static_cast<std::size_t>(workspace.forest.components()), 0);
     choose(workspace, i);
@@ -65,8 +65,8 @@ void keep_components(const Masks& masks, int connectivity, const MutableMasks& r
 template <class Choose>
 void fill_components(const Masks& masks, int connectivity, const MutableMasks& result, const Choose& choose) {
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, parallel);
-    workspace.others.load_complement(workspace.bits, parallel);
+    workspace.bits.load(masks, i, connectivity, parallel);
+    workspace.others.load_complement(workspace.bits, connectivity, parallel);
     workspace.forest.build(workspace.others, connectivity, parallel);
     workspace.chosen.assign(static_cast<std::size_t>(workspace.forest.components()), 0);
     choose(workspace);
@@ -128,7 +128,7 @@ void clear_border(const Context&, const Masks& masks, int connectivity, const Mu
 
 void hysteresis(const Context&, const Masks& weak, const Masks& strong, int connectivity, const MutableMasks& result) {
   keep_components(weak, connectivity, result, [&](Workspace& workspace, std::int64_t i) {
-    workspace.others.load(strong, i, false);
+    workspace.others.load(strong, i, connectivity, false);
     workspace.forest.for_each_run(false, [&](const Run& run, std::int64_t z, std::int64_t y) {
       if (any_in_run(workspace.others.row(z, y), run)) workspace.chosen[static_cast<std::size_t>(run.label - 1)] = 1;
     });

@@ -1,9 +1,6 @@
 #include "component_forest.hpp"
 
-#include <algorithm>
-#include <cstddef>
 #include <cstring>
-#include <memory>
 #include <numeric>
 
 #include "isa/pack_rows.hpp"
@@ -11,17 +8,20 @@
 
 namespace rapidmask::cpu {
 
-void PaddedBits::resize(const Extent& extent) {
-  if (extent == extent_ && words_.data() != nullptr) return;
+void PaddedBits::resize(const Extent& extent, int connectivity) {
+  // All pixels in adjacent columns of two rows touch, and so do those of such bands in adjacent slices.
+  const int band_rows = connectivity == 8 || connectivity == 26 ? 2 : 1;
+  if (extent == extent_ && band_rows == band_rows_) return;
   extent_ = extent;
-  slice_rows_ = extent.h + extent.h % 2;
+  band_rows_ = band_rows;
+  slice_bands_ = (extent.h + band_rows - 1) / band_rows;
   stride_ = extent.words() + 1;
-  const std::int64_t count = 1 + rows() * stride_ + kRowSlack;
+  const std::int64_t count = band_rows * plane_words();
   std::memset(words_.reserve(count), 0, static_cast<std::size_t>(count) * sizeof(std::uint64_t));
 }
 
-void PaddedBits::load(const Masks& masks, std::int64_t i, bool parallel) {
-  resize({masks.d, masks.h, masks.w});
+void PaddedBits::load(const Masks& masks, std::int64_t i, int connectivity, bool parallel) {
+  resize({masks.d, masks.h, masks.w}, connectivity);
   const std::uint8_t* mask = masks.mask(i);
   const auto pack_row = pack_rows().pack;
   for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
@@ -34,15 +34,15 @@ void PaddedBits::load(const Masks& masks, std::int64_t i, bool parallel) {
   });
 }
 
-void PaddedBits::load_complement(const PaddedBits& bits, bool parallel) {
-  resize(bits.extent_);
+void PaddedBits::load_complement(const PaddedBits& bits, int connectivity, bool parallel) {
+  resize(bits.extent_, connectivity);
   const std::int64_t words = extent_.words();
   const std::uint64_t tail = tail_mask(extent_.w);
   for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
     const std::uint64_t* from = bits.row(z, y);
     std::uint64_t* to = row(z, y);
     for (std::int64_t j = 0; j < words; ++j) to[j] = ~from[j];
-    if (words > 0) to[words - 1] &= tail;
+    to[words - 1] &= tail;
   });
 }
 
@@ -59,168 +59,178 @@ void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool parallel)
   });
 }
 
-void ComponentForest::prepare(const PaddedBits& bits, std::int64_t band_rows) {
+void ComponentForest::prepare(const PaddedBits& bits) {
   bits_ = &bits;
-  band_rows_ = band_rows;
-  slice_bands_ = bits.slice_rows() / band_rows;
-  bands_ = bits.extent().d * slice_bands_;
+  slice_bands_ = bits.slice_bands();
+  bands_ = bits.bands();
   stride_ = bits.stride();
-  const std::int64_t count = 1 + bands_ * stride_ + kRowSlack;
-  starts_.reserve(count);
-  ranks_.reserve(count);
-  first_runs_.reserve(bands_ + 1);
-  if (band_rows > 1) {
-    std::uint64_t* supports = supports_.reserve(count);  // its words between rows must be zero, as bits' are
-    supports[0] = 0;
-    for (std::int64_t k = 0; k < bands_; ++k) supports[(k + 1) * stride_] = 0;
-  }
+  starts_.reserve(bits.plane_words())[0] = 0;
+  ranks_.reserve(bits.plane_words())[0] = 0;
+  if (bits.band_rows() > 1) supports_.reserve(bits.plane_words())[0] = 0;
 }
 
-Band ComponentForest::band(std::int64_t index) const {
-  const std::uint64_t* top = bits_->row(index * band_rows_);
-  return {top,
-          top + (band_rows_ - 1) * stride_,
-          band_rows_ > 1 ? supports_.data() + 1 + index * stride_ : top,
-          starts(index),
-          rank(index),
-          first_run(index)};
+BandPlanes ComponentForest::planes() const {
+  const std::uint64_t* top = bits_->plane(0);
+  const bool pairs = bits_->band_rows() > 1;
+  return {top, bits_->plane(pairs ? 1 : 0), pairs ? supports_.data() : top, starts_.data(), ranks_.data()};
+}
+
+std::int64_t ComponentForest::bands_per_block(bool parallel) const {
+  if (!parallel) return std::max<std::int64_t>(1, bands_);
+  const std::int64_t share = (bands_ + get_num_threads() - 1) / get_num_threads();
+  return std::max({std::int64_t{1}, share, bits_->rows_per_grain() / bits_->band_rows()});
 }
 
 template <class Join>
-void ComponentForest::link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner,
-                                const Join& join) const {
-  const std::int64_t z = bits_->extent().d == 1 ? 0 : index / slice_bands_, k = index - z * slice_bands_;
-  if (first_run(index) == first_run(index + 1)) return;
-  const auto meet = [&](std::int64_t other, auto upper, auto lower, int sideways) {
-    if (sideways == Neighbourhood::kNone || (other >= first) != inner) return;
-    if (first_run(other) != first_run(other + 1)) join(other, upper, index, lower, sideways);
+void ComponentForest::for_each_relation(const Neighbourhood& reach, std::int64_t begin, std::int64_t end, bool inner,
+                                        const Join& join) const {
+  const BandPlanes bands = planes();
+  const Relation relations[] = {
+      {1, bands.bottom, bands.top, reach.same_slice, true, false},
+      {slice_bands_, bands.support, bands.support, reach.above_slice, false, false},
+      {slice_bands_ + 1, bands.bottom, bands.top, reach.diagonal, true, false},
+      {slice_bands_ - 1, bands.top, bands.bottom, reach.diagonal, false, true},
   };
-  if (k > 0) meet(index - 1, &Band::bottom, &Band::top, reach.same_slice);
-  if (z == 0) return;
-  const std::int64_t there = index - slice_bands_;
-  meet(there, &Band::support, &Band::support, reach.above_slice);
-  if (k > 0) meet(there - 1, &Band::bottom, &Band::top, reach.diagonal);
-  if (k + 1 < slice_bands_) meet(there + 1, &Band::top, &Band::bottom, reach.diagonal);
+  const bool flat = bits_->extent().d == 1;
+  for (const Relation& relation : relations) {
+    if (relation.reach == Neighbourhood::kNone || (flat && &relation != relations)) continue;
+    const std::int64_t from = inner ? begin + relation.back : std::max(begin, relation.back);
+    const std::int64_t to = inner ? end : std::min(end, begin + relation.back);
+    if (flat) {
+      if (from < to) join(relation, from, to);
+      continue;
+    }
+    for (std::int64_t slice = from / slice_bands_ * slice_bands_; slice < to; slice += slice_bands_) {
+      const std::int64_t first = std::max(from, slice + (relation.skips_first ? 1 : 0));
+      const std::int64_t last = std::min(to, slice + slice_bands_ - (relation.skips_last ? 1 : 0));
+      if (first < last) join(relation, first, last);
+    }
+  }
 }
 
-template <class MakeJoin>
-void ComponentForest::join_bands(const Neighbourhood& reach, bool parallel, const MakeJoin& make_join) {
-  first_runs_.data()[0] = 0;
-  std::partial_sum(first_runs_.data(), first_runs_.data() + bands_ + 1, first_runs_.data());
-  runs_ = first_run(bands_);
-  parents_.reserve(runs_);
-  // Blocks of bands are joined within themselves, then to the bands before them.
-  const std::int64_t share = (bands_ + get_num_threads() - 1) / get_num_threads();
-  const std::int64_t block = parallel ? std::max(bands_per_grain(), share) : std::max<std::int64_t>(1, bands_);
-  const std::int64_t blocks = (bands_ + block - 1) / block;
+template <class Join>
+void ComponentForest::join_blocks(const std::vector<std::int64_t>& runs_of_block, std::int64_t block, int connectivity,
+                                  const Join& join) {
+  const Neighbourhood reach = neighbourhood(connectivity);
+  const auto blocks = static_cast<std::int64_t>(runs_of_block.size());
+  std::vector<std::int64_t> first_runs(runs_of_block.size() + 1);
+  std::partial_sum(runs_of_block.begin(), runs_of_block.end(), first_runs.begin() + 1);
+  std::uint32_t* parents = parents_.reserve(first_runs.back());
   parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    const auto join = make_join();
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t from = b * block, to = std::min(bands_, from + block);
-      std::iota(parents_.data() + first_run(from), parents_.data() + first_run(to), first_run(from));
-      for (std::int64_t k = from; k < to; ++k) link_band(k, reach, from, true, join);
+      const auto first = static_cast<std::uint32_t>(first_runs[static_cast<std::size_t>(b)]);
+      const auto last = static_cast<std::uint32_t>(first_runs[static_cast<std::size_t>(b + 1)]);
+      if (first > 0) {
+        std::for_each(ranks_.data() + first_word(from), ranks_.data() + first_word(to),
+                      [&](std::uint32_t& rank) { rank += first; });
+      }
+      std::iota(parents + first, parents + last, first);
+      for_each_relation(reach, from, to, true, join);
     }
   });
-  const auto join = make_join();
-  const std::int64_t reached = bits_->extent().d > 1 ? slice_bands_ + 1 : 1;
   for (std::int64_t from = block; from < bands_; from += block) {
-    const std::int64_t to = std::min(bands_, from + std::min(block, reached));
-    for (std::int64_t k = from; k < to; ++k) link_band(k, reach, from, false, join);
+    for_each_relation(reach, from, std::min(bands_, from + block), false, join);
   }
   number();
 }
 
 void ComponentForest::build(const PaddedBits& bits, int connectivity, bool parallel) {
-  // Two rows of a slice make a band where all their pixels in adjacent columns touch, and where those of bands in two
-  // slices do.
-  prepare(bits, connectivity == 8 || connectivity == 26 ? 2 : 1);
-  const std::int64_t words = bits.extent().words();
-  parallel_for(bands_, parallel ? bands_per_grain() : std::max<std::int64_t>(1, bands_),
-               [&, read_band = component_rows().read_band](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t k = begin; k < end; ++k) {
-                   const std::uint64_t* top = bits.row(k * band_rows_);
-                   first_runs_.data()[k + 1] = read_band(top, band_rows_ > 1 ? top + stride_ : nullptr, words,
-                                                         supports_.data() + 1 + k * stride_,
-                                                         starts_.data() + 1 + k * stride_, ranks_.data() + k * stride_);
-                 }
-               });
-  join_bands(neighbourhood(connectivity), parallel, [&] {
-    return [this, words, link = component_rows().link](std::int64_t above, auto upper, std::int64_t below, auto lower,
-                                                       int sideways) {
-      const Band a = band(above), b = band(below);
-      link(a, a.*upper, b, b.*lower, words, sideways, parents_.data());
-    };
+  prepare(bits);
+  const std::int64_t block = bands_per_block(parallel);
+  std::vector<std::int64_t> runs_of_block(static_cast<std::size_t>((bands_ + block - 1) / block));
+  const BandPlanes bands = planes();
+  parallel_for(static_cast<std::int64_t>(runs_of_block.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const std::int64_t from = first_word(b * block), to = first_word(std::min(bands_, (b + 1) * block));
+      component_rows().find_starts(bands.top, bands.bottom, from, to, supports_.data(), starts_.data());
+      runs_of_block[static_cast<std::size_t>(b)] =
+          component_rows().rank_starts(starts_.data(), from, to, ranks_.data());
+    }
   });
+  join_blocks(runs_of_block, block, connectivity,
+              [&, link = component_rows().link](const Relation& relation, std::int64_t begin, std::int64_t end) {
+                link(bands, relation.upper, relation.lower, first_word(begin), first_word(end), relation.back * stride_,
+                     relation.reach, parents_.data());
+              });
 }
 
-void ComponentForest::build_values(const void* values, std::size_t item_size, PaddedBits& bits, int connectivity,
-                                   bool parallel) {
-  prepare(bits, 1);
-  const Extent& extent = bits.extent();
+void ComponentForest::build_values(const void* values, std::size_t item_size, PaddedBits& bits, const Extent& extent,
+                                   int connectivity, bool parallel) {
+  bits.resize(extent, neighbourhood(connectivity).above_slice == Neighbourhood::kNone ? 4 : 6);  // bands of one row
+  prepare(bits);
   const std::int64_t words = extent.words();
   const auto read = value_rows().read[item_size == 1 ? 0 : item_size == 2 ? 1 : item_size == 4 ? 2 : 3];
-  const auto row_of = [&, this](std::int64_t k) {
-    const std::int64_t z = k / slice_bands_, y = k % slice_bands_;
-    return static_cast<const std::byte*>(values) + static_cast<std::size_t>((z * extent.h + y) * extent.w) * item_size;
+  const auto row_of = [&](std::int64_t row) {
+    return static_cast<const std::byte*>(values) + static_cast<std::size_t>(row * extent.w) * item_size;
   };
-  std::fill_n(first_runs_.data(), bands_ + 1, 0u);  // bands of no row have no runs
-  bits.for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    const std::int64_t k = band_of(z, y);
-    std::uint64_t* starts = starts_.data() + 1 + k * stride_;
-    read(row_of(k), nullptr, extent.w, {bits.row(k), starts, nullptr, nullptr, nullptr});
-    first_runs_.data()[k + 1] = component_rows().rank_starts(starts, words, ranks_.data() + k * stride_);
-  });
-  join_bands(neighbourhood(connectivity), parallel, [&] {
-    auto memory = std::make_shared<Buffer<std::uint64_t>>();  // the join is copied, its rows are not
-    std::uint64_t* rows = memory->reserve(5 * words);
-    return [=, this, link = component_rows().link_values](std::int64_t above, auto, std::int64_t below, auto,
-                                                          int sideways) {
-      const std::uint64_t* contacts[3] = {rows, nullptr, nullptr};
-      ValueBits found{rows + 3 * words, rows + 4 * words, rows, nullptr, nullptr};
-      if (sideways > 0) {
-        found.left = rows + words;
-        found.right = rows + 2 * words;
-        contacts[1] = found.left;
-        contacts[2] = found.right;
+  const std::int64_t block = bands_per_block(parallel);
+  std::vector<std::int64_t> runs_of_block(static_cast<std::size_t>((bands_ + block - 1) / block));
+  parallel_for(static_cast<std::int64_t>(runs_of_block.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const std::int64_t from = b * block, to = std::min(bands_, from + block);
+      for (std::int64_t row = from; row < to; ++row) {
+        std::uint64_t* starts = starts_.data() + first_word(row);
+        read(row_of(row), nullptr, extent.w, {bits.plane(0) + first_word(row), starts, nullptr, nullptr, nullptr});
+        starts[words] = 0;
       }
-      read(row_of(below), row_of(above), extent.w, found);
-      link(band(above), band(below), contacts, words, parents_.data());
-      static_cast<void>(memory);
-    };
+      runs_of_block[static_cast<std::size_t>(b)] =
+          component_rows().rank_starts(starts_.data(), first_word(from), first_word(to), ranks_.data());
+    }
+  });
+  join_blocks(runs_of_block, block, connectivity, [&](const Relation& relation, std::int64_t begin, std::int64_t end) {
+    Buffer<std::uint64_t> buffer;
+    std::uint64_t* rows = buffer.reserve(5 * words);
+    ValueBits found{rows + 3 * words, rows + 4 * words, rows, nullptr, nullptr};
+    if (relation.reach > 0) {
+      found.left = rows + words;
+      found.right = rows + 2 * words;
+    }
+    const std::uint64_t* const contacts[3] = {found.straight, found.left, found.right};
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t above = row - relation.back;
+      read(row_of(row), row_of(above), extent.w, found);
+      component_rows().link_values(starts_.data() + first_word(above), ranks_.data() + first_word(above),
+                                   starts_.data() + first_word(row), ranks_.data() + first_word(row), contacts, words,
+                                   parents_.data());
+    }
   });
 }
 
 // Components by the raster order of their first pixels. A root stands before the runs that point to it, directly or by
 // another run, so that one pass in order does.
 void ComponentForest::number() {
-  std::int32_t* labels = labels_.reserve(1 + runs_ + kLabelSlack) + 1;
+  const std::int64_t count = runs();
+  std::int32_t* labels = labels_.reserve(1 + count + kLabelSlack) + 1;
   labels[-1] = 0;
-  std::fill_n(labels + runs_, kLabelSlack, 0);
-  const std::uint32_t* parents = parents_.data();
-  if (band_rows_ == 1) {
-    std::int32_t count = 0;
-    for (std::int64_t i = 0; i < runs_; ++i) {
-      const std::uint32_t parent = parents[i];
-      const bool is_root = parent == static_cast<std::uint32_t>(i);
-      count += is_root;
-      labels[i] = is_root ? count : labels[parent];
-    }
-    components_ = count;
+  std::fill_n(labels + count, kLabelSlack, 0);
+  components_ = 0;
+  if (bits_->band_rows() > 1) {
+    for (std::int64_t band = 0; band < bands_; ++band) number_band(band);
     return;
   }
-  components_ = 0;
-  for (std::int64_t k = 0; k < bands_; ++k) number_band(k, first_run(k), first_run(k + 1));
+  const std::uint32_t* parents = parents_.data();
+  std::int32_t numbered = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint32_t parent = parents[i];
+    const bool is_root = parent == static_cast<std::uint32_t>(i);
+    numbered += is_root;
+    labels[i] = is_root ? numbered : labels[parent];
+  }
+  components_ = numbered;
 }
 
 // Of the components that begin in this band, those with pixels in its first row come first.
-void ComponentForest::number_band(std::int64_t index, std::uint32_t begin, std::uint32_t end) {
+void ComponentForest::number_band(std::int64_t band) {
+  const std::uint32_t begin = first_run(band), end = first_run(band + 1);
   std::uint32_t* parents = parents_.data();
   std::int32_t* labels = labels_.data() + 1;
   std::int64_t roots = 0;
   for (std::uint32_t i = begin; i < end; ++i) {
-    parents[i] = parents[parents[i]];  // the root
-    roots += parents[i] == i;
-    labels[i] = parents[i] < begin ? labels[parents[i]] : 0;
+    const std::uint32_t root = parents[parents[i]];
+    parents[i] = root;
+    roots += root == i;
+    labels[i] = root < begin ? labels[root] : 0;
   }
   if (roots == 0) return;
   auto count = static_cast<std::int32_t>(components_);
@@ -229,11 +239,10 @@ void ComponentForest::number_band(std::int64_t index, std::uint32_t begin, std::
     if (root >= begin && labels[root] == 0) labels[root] = ++count;
   };
   if (roots > 1) {
-    const std::int64_t words = bits_->extent().words();
-    std::uint32_t* bearers = bearers_.reserve(32 * words + 1);
-    const std::int64_t listed =
-        component_rows().list_bearers(bits_->row(index * band_rows_), starts(index), rank(index), words, bearers);
-    for (std::int64_t i = 0; i < listed; ++i) meet(begin + bearers[i]);
+    std::uint32_t* bearers = bearers_.reserve(bits_->extent().w / 2 + 1);
+    const std::int64_t listed = component_rows().list_bearers(bits_->plane(0), starts_.data(), ranks_.data(),
+                                                              first_word(band), first_word(band + 1), bearers);
+    std::for_each(bearers, bearers + listed, meet);
   }
   for (std::uint32_t i = begin; i < end; ++i) meet(i);
   for (std::uint32_t i = begin; i < end; ++i) labels[i] = labels[parents[i]];
@@ -244,8 +253,8 @@ void ComponentForest::paint(const std::int32_t* values, bool parallel, std::int3
   const auto paint_row = component_rows().paint;
   const Extent& extent = bits_->extent();
   bits_->for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    const std::int64_t k = band_of(z, y);
-    paint_row(bits_->row(z, y), starts(k), rank(k), values + first_run(k), extent.w,
+    const std::int64_t word = bits_->word_of(z, y);
+    paint_row(bits_->row(z, y), starts_.data() + word, ranks_.data() + word, values, extent.w,
               pixels + (z * extent.h + y) * extent.w);
   });
 }

@@ -4,14 +4,15 @@
 // order and the root of a component is its first run, so that numbers come out in raster order. Where pixels connect by
 // 8 within a slice, two rows make one band (isa/component_rows.hpp), which halves the work on noise.
 //
-// The steps are spread over the pool where they are told to be: reading bands, joining those within each block of them,
-// and what callers do per band. Joining blocks and numbering, which cost per run, are left to one thread.
+// Where `parallel`, the pool shares what costs per pixel: finding runs, joining those within each block of bands, and
+// painting. Joining blocks and numbering, which cost per run, are left to one thread.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "isa/component_rows.hpp"
 #include "parallel.hpp"
@@ -46,50 +47,46 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
-// Packed rows with the zeros around them that row loops rely on. Slices of an odd number of rows end with an empty one.
+// Packed rows of one mask in planes as the loops over rows want them: in one or, for bands of two rows, even rows in
+// one and odd rows in another. A slice of an odd number of rows then ends with an empty one.
 class PaddedBits {
  public:
-  void resize(const Extent& extent);
+  void resize(const Extent& extent, int connectivity);
   const Extent& extent() const { return extent_; }
-  std::int64_t rows() const { return extent_.d * slice_rows_; }  // the empty ones included
-  std::int64_t slice_rows() const { return slice_rows_; }
+  int band_rows() const { return band_rows_; }
+  std::int64_t slice_bands() const { return slice_bands_; }
+  std::int64_t bands() const { return extent_.d * slice_bands_; }
   std::int64_t stride() const { return stride_; }
-  std::uint64_t* row(std::int64_t y) const { return words_.data() + 1 + y * stride_; }
-  std::uint64_t* row(std::int64_t z, std::int64_t y) const { return row(z * slice_rows_ + y); }
+  std::int64_t plane_words() const { return 1 + bands() * stride_ + kPlaneSlack; }
+  std::uint64_t* plane(int row_of_band) const { return words_.data() + row_of_band * plane_words(); }
+  std::uint64_t* row(std::int64_t z, std::int64_t y) const {
+    return plane(static_cast<int>(y % band_rows_)) + word_of(z, y);
+  }
+  // Where a row begins in its plane.
+  std::int64_t word_of(std::int64_t z, std::int64_t y) const {
+    return 1 + (z * slice_bands_ + y / band_rows_) * stride_;
+  }
 
   // Mask i of a batch, or what is not in it.
-  void load(const Masks& masks, std::int64_t i, bool parallel);
-  void load_complement(const PaddedBits& bits, bool parallel);
+  void load(const Masks& masks, std::int64_t i, int connectivity, bool parallel);
+  void load_complement(const PaddedBits& bits, int connectivity, bool parallel);
   void store(const MutableMasks& masks, std::int64_t i, bool parallel) const;
 
-  // Rows of a mask, one after the other.
-  struct RowRange {
-    std::int64_t z, y, h, left;
-
-    bool empty() const { return left == 0; }
-    void next() {
-      --left;
-      if (++y == h) {
-        y = 0;
-        ++z;
-      }
-    }
-  };
-  // Calls body(rows) for ranges that cover the mask, which the pool shares where `parallel`.
-  template <class Body>
-  void for_each_row_range(bool parallel, const Body& body) const {
-    const std::int64_t count = extent_.d * extent_.h;
-    parallel_for(count, parallel ? rows_per_grain() : std::max<std::int64_t>(1, count),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   body(RowRange{begin / extent_.h, begin % extent_.h, extent_.h, end - begin});
-                 });
-  }
   // Calls body(z, y) for every row.
   template <class Body>
   void for_each_row(bool parallel, const Body& body) const {
-    for_each_row_range(parallel, [&](RowRange rows) {
-      for (; !rows.empty(); rows.next()) body(rows.z, rows.y);
-    });
+    const std::int64_t count = extent_.d * extent_.h;
+    parallel_for(count, parallel ? rows_per_grain() : std::max<std::int64_t>(1, count),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   std::int64_t z = begin / extent_.h, y = begin % extent_.h;
+                   for (std::int64_t k = begin; k < end; ++k) {
+                     body(z, y);
+                     if (++y == extent_.h) {
+                       y = 0;
+                       ++z;
+                     }
+                   }
+                 });
   }
   // Some 50 µs of work.
   std::int64_t rows_per_grain() const {
@@ -99,73 +96,101 @@ class PaddedBits {
 
  private:
   Extent extent_{};
-  std::int64_t slice_rows_ = 0, stride_ = 0;
+  int band_rows_ = 0;
+  std::int64_t slice_bands_ = 0, stride_ = 0;
   Buffer<std::uint64_t> words_;
 };
 
 class ComponentForest {
  public:
+  // `bits` has been resized for this connectivity.
   void build(const PaddedBits& bits, int connectivity, bool parallel);
-  // The same for runs of equal values that are not 0, integers of so many bytes. Their pixels are written to `bits`,
-  // which has the extent of the values.
-  void build_values(const void* values, std::size_t item_size, PaddedBits& bits, int connectivity, bool parallel);
+  // The same for runs of equal values that are not 0, integers of so many bytes, whose pixels are written to `bits`.
+  void build_values(const void* values, std::size_t item_size, PaddedBits& bits, const Extent& extent, int connectivity,
+                    bool parallel);
 
-  std::int64_t runs() const { return runs_; }
+  std::int64_t runs() const { return first_run(bands_); }
   std::int64_t components() const { return components_; }
   // The number of each run's component, from 1.
   const std::int32_t* labels() const { return labels_.data() + 1; }
-
-  std::int64_t bands() const { return bands_; }
-  std::int64_t band_of(std::int64_t z, std::int64_t y) const { return (z * bits_->slice_rows() + y) / band_rows_; }
-  std::uint32_t first_run(std::int64_t band) const { return first_runs_.data()[band]; }
-  const std::uint64_t* starts(std::int64_t band) const { return starts_.data() + 1 + band * stride_; }
-  const std::uint32_t* rank(std::int64_t band) const { return ranks_.data() + band * stride_; }
   const PaddedBits& bits() const { return *bits_; }
 
-  // Calls visit(run, z, y) for every run of pixels of single rows, in raster order. Where `parallel`, rows are shared
-  // by the pool.
+  // Calls visit(run, z, y) for every stretch of pixels of single rows. Where `parallel`, the pool shares them.
   template <class Visit>
-  void for_each_run(bool parallel, const Visit& visit) const {
-    const auto list_runs = component_rows().list_runs;
-    const Extent& extent = bits_->extent();
-    bits_->for_each_row_range(parallel, [&](PaddedBits::RowRange rows) {
-      Buffer<Run> buffer;
-      Run* runs = buffer.reserve((extent.w + 1) / 2 + 1);
-      for (; !rows.empty(); rows.next()) {
-        const std::int64_t k = band_of(rows.z, rows.y);
-        const std::uint32_t first = first_run(k);
-        if (first == first_run(k + 1)) continue;
-        const std::int64_t count =
-            list_runs(bits_->row(rows.z, rows.y), starts(k), rank(k), labels() + first, extent.words(), runs);
-        for (std::int64_t r = 0; r < count; ++r) visit(runs[r], rows.z, rows.y);
-      }
-    });
-  }
+  void for_each_run(bool parallel, const Visit& visit) const;
 
   // Writes values[run], one of which stands before the first and kLabelSlack after the last, over the pixels of the
   // runs, and 0 elsewhere.
   void paint(const std::int32_t* values, bool parallel, std::int32_t* pixels) const;
 
  private:
-  void prepare(const PaddedBits& bits, std::int64_t band_rows);
-  Band band(std::int64_t index) const;
-  std::int64_t bands_per_grain() const { return std::max<std::int64_t>(1, bits_->rows_per_grain() / band_rows_); }
-  // From the number of runs of each band: joins them by the functions that make_join() makes, one for each thread.
-  template <class MakeJoin>
-  void join_bands(const Neighbourhood& reach, bool parallel, const MakeJoin& make_join);
-  // Joins band `index` to those before it that are at or after `first` or, unless `inner`, to the others.
+  // A neighbour of bands: so many bands before, which rows of the two touch, how far to the side, and whether the first
+  // or the last band of a slice has none.
+  struct Relation {
+    std::int64_t back;
+    const std::uint64_t* upper;
+    const std::uint64_t* lower;
+    int reach;
+    bool skips_first, skips_last;
+  };
+
+  void prepare(const PaddedBits& bits);
+  BandPlanes planes() const;
+  std::uint32_t first_run(std::int64_t band) const { return ranks_.data()[band * stride_]; }
+  std::int64_t first_word(std::int64_t band) const { return 1 + band * stride_; }
+  // Blocks of bands that the pool shares, and their number.
+  std::int64_t bands_per_block(bool parallel) const;
+  // From starts, and ranks within each block of so many runs: ranks, unions and numbers. Unions of the bands [begin,
+  // end) with those before are left to join(relation, begin, end).
   template <class Join>
-  void link_band(std::int64_t index, const Neighbourhood& reach, std::int64_t first, bool inner,
-                 const Join& join) const;
+  void join_blocks(const std::vector<std::int64_t>& runs_of_block, std::int64_t block, int connectivity,
+                   const Join& join);
+  // Calls join() for the bands of [begin, end) whose neighbours are at or after `first` or, unless `inner`, before it.
+  template <class Join>
+  void for_each_relation(const Neighbourhood& reach, std::int64_t begin, std::int64_t end, bool inner,
+                         const Join& join) const;
   void number();
-  void number_band(std::int64_t index, std::uint32_t begin, std::uint32_t end);
+  void number_band(std::int64_t band);
 
   const PaddedBits* bits_ = nullptr;
-  std::int64_t bands_ = 0, slice_bands_ = 0, band_rows_ = 1, stride_ = 0;
-  std::int64_t runs_ = 0, components_ = 0;
+  std::int64_t bands_ = 0, slice_bands_ = 0, stride_ = 0, components_ = 0;
   Buffer<std::uint64_t> supports_, starts_;
-  Buffer<std::uint32_t> ranks_, first_runs_, parents_, bearers_;
+  Buffer<std::uint32_t> ranks_, parents_, bearers_;
   Buffer<std::int32_t> labels_;
+  mutable Buffer<Run> listed_;
+  mutable Buffer<std::int32_t> edges_;
 };
+
+template <class Visit>
+void ComponentForest::for_each_run(bool parallel, const Visit& visit) const {
+  constexpr std::int64_t kListed = 1 << 14;
+  const Extent& extent = bits_->extent();
+  const std::int64_t row_runs = (extent.w + 1) / 2;
+  const std::int64_t step = std::max<std::int64_t>(1, kListed / std::max<std::int64_t>(1, row_runs));
+  const auto list_runs = component_rows().list_runs;
+  const auto visit_bands = [&](std::int64_t begin, std::int64_t end, Buffer<Run>& listed, Buffer<std::int32_t>& edges) {
+    for (std::int64_t band = begin; band < end; band += step) {
+      const std::int64_t last = std::min(end, band + step);
+      if (first_run(band) == first_run(last)) continue;
+      Run* runs = listed.reserve(step * row_runs);
+      std::int32_t* room = edges.reserve(2 * step * row_runs);
+      for (int r = 0; r < bits_->band_rows(); ++r) {
+        const std::int64_t count = list_runs(bits_->plane(r), starts_.data(), ranks_.data(), labels(), first_word(band),
+                                             first_word(last), stride_, room, runs);
+        for (std::int64_t k = 0; k < count; ++k) {
+          const std::int64_t z = extent.d == 1 ? 0 : runs[k].row / slice_bands_;
+          visit(runs[k], z, (runs[k].row - z * slice_bands_) * bits_->band_rows() + r);
+        }
+      }
+    }
+  };
+  if (!parallel) return visit_bands(0, bands_, listed_, edges_);
+  parallel_for(bands_, std::max<std::int64_t>(1, bits_->rows_per_grain() / bits_->band_rows()),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Buffer<Run> listed;
+                 Buffer<std::int32_t> edges;
+                 visit_bands(begin, end, listed, edges);
+               });
+}
 
 }  // namespace rapidmask::cpu

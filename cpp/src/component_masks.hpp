@@ -18,8 +18,8 @@ Workspace& kept_workspace() {
   return workspace;
 }
 
-// Calls body(i, workspace, parallel) for each of n masks, if they have pixels. A batch is spread over the pool mask by mask; few large masks
-// come one after the other, and `parallel` tells the body to use the pool itself.
+// Calls body(i, workspace, parallel) for each of n masks, if they have pixels. A batch is spread over the pool mask by
+// mask; few large masks come one after the other, and `parallel` tells the body to use the pool itself.
 template <class Workspace, class Body>
 void for_each_mask(std::int64_t n, std::int64_t pixels, const Body& body) {
   if (pixels == 0) return;

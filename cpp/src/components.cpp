@@ -38,7 +38,7 @@ std::vector<Measure> measure(const ComponentForest& forest) {
     m.y0 = std::min(m.y0, static_cast<std::int32_t>(y));
     m.y1 = std::max(m.y1, static_cast<std::int32_t>(y + 1));
     m.z0 = std::min(m.z0, static_cast<std::int32_t>(z));
-    m.z1 = static_cast<std::int32_t>(z + 1);
+    m.z1 = std::max(m.z1, static_cast<std::int32_t>(z + 1));
   });
   return measures;
 }
@@ -69,7 +69,7 @@ void label(const Context&, const Masks& masks, int connectivity, std::int32_t* l
   std::fill_n(counts, masks.n, 0);
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, parallel);
+    workspace.bits.load(masks, i, connectivity, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     counts[i] = forest.components();
     forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
@@ -85,9 +85,8 @@ void label_values(const Context&, const Image& values, std::int64_t depth, int c
   for_each_mask<Workspace>(
       depth == 0 ? 0 : values.n / depth, pixels, [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const auto* mask = static_cast<const std::byte*>(values.data) + static_cast<std::size_t>(i * pixels) * item;
-        workspace.bits.resize({depth, values.h, values.w});
         ComponentForest& forest = workspace.forest;
-        forest.build_values(mask, item, workspace.bits, connectivity, parallel);
+        forest.build_values(mask, item, workspace.bits, {depth, values.h, values.w}, connectivity, parallel);
         counts[i] = forest.components();
         forest.paint(forest.labels(), parallel, labels + i * pixels);
       });
@@ -98,7 +97,7 @@ void connected_components(const Context&, const Masks& masks, int connectivity, 
   std::vector<std::vector<Measure>> measures(static_cast<std::size_t>(masks.n));
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, parallel);
+    workspace.bits.load(masks, i, connectivity, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     measures[static_cast<std::size_t>(i)] = measure(forest);
     if (labels != nullptr) forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
@@ -120,7 +119,7 @@ void component_areas(const Context&, const Masks& masks, int connectivity, std::
   };
   for_each_mask<WithAreas>(masks.n, masks.pixels(), [&](std::int64_t i, WithAreas& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, parallel);
+    workspace.bits.load(masks, i, connectivity, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     auto& of_component = workspace.of_component;
     of_component.assign(static_cast<std::size_t>(forest.components()), 0);

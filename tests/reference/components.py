@@ -18,24 +18,26 @@ def steps(connectivity):
 
 def label_values(values, connectivity=8):
     """Labels from 1 in raster order of first pixels; neighbours of equal value belong together, 0 to none."""
-    labels = np.zeros(values.shape, np.int32)
-    around = steps(connectivity)
+    padded = np.pad(values, 1)  # so that no step leaves the array
+    strides = np.array(padded.strides) // padded.itemsize
+    around = [int(np.dot(step, strides)) for step in steps(connectivity)]
+    pixels = padded.ravel().tolist()
+    labels = [0] * len(pixels)
     count = 0
-    for start in zip(*(axis.tolist() for axis in np.nonzero(values)), strict=True):
+    for start in np.flatnonzero(padded).tolist():
         if labels[start]:
             continue
         count += 1
-        stack = [start]
         labels[start] = count
+        stack = [start]
         while stack:
             pixel = stack.pop()
             for step in around:
-                there = tuple(map(sum, zip(pixel, step, strict=True)))
-                inside = all(0 <= i < extent for i, extent in zip(there, values.shape, strict=True))
-                if inside and values[there] == values[start] and not labels[there]:
-                    labels[there] = count
-                    stack.append(there)
-    return labels
+                if not labels[pixel + step] and pixels[pixel + step] == pixels[start]:
+                    labels[pixel + step] = count
+                    stack.append(pixel + step)
+    inside = (slice(1, -1),) * values.ndim
+    return np.array(labels, np.int32).reshape(padded.shape)[inside].copy()
 
 
 def label(mask, connectivity=8):

@@ -1,4 +1,4 @@
-// Runs of packed rows: finding, joining and painting them, compiled once per instruction level (RM_LEVEL).
+// Runs of packed rows: finding, joining, listing and painting them, compiled once per instruction level (RM_LEVEL).
 
 #include "isa/component_rows.hpp"
 
@@ -9,27 +9,26 @@ namespace {
 
 inline std::uint32_t popcount(std::uint64_t word) { return static_cast<std::uint32_t>(__builtin_popcountll(word)); }
 
-std::uint32_t rank_starts(const std::uint64_t* starts, std::int64_t words, std::uint32_t* rank) {
-  std::uint32_t runs = 0;
-  for (std::int64_t j = 0; j < words; ++j) {
-    rank[j] = runs;
-    runs += popcount(starts[j]);
+void find_starts(const std::uint64_t* top, const std::uint64_t* bottom, std::int64_t begin, std::int64_t end,
+                 std::uint64_t* support, std::uint64_t* starts) {
+  if (bottom == top) {
+    for (std::int64_t i = begin; i < end; ++i) starts[i] = top[i] & ~(top[i] << 1 | top[i - 1] >> 63);
+    return;
   }
-  return runs;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::uint64_t both = top[i] | bottom[i], before = top[i - 1] | bottom[i - 1];
+    support[i] = both;
+    starts[i] = both & ~(both << 1 | before >> 63);
+  }
 }
 
-std::uint32_t read_band(const std::uint64_t* top, const std::uint64_t* bottom, std::int64_t words,
-                        std::uint64_t* support, std::uint64_t* starts, std::uint32_t* rank) {
-  if (bottom == nullptr) {
-    for (std::int64_t j = 0; j < words; ++j) starts[j] = top[j] & ~(top[j] << 1 | top[j - 1] >> 63);
-  } else {
-    for (std::int64_t j = 0; j < words; ++j) {
-      const std::uint64_t both = top[j] | bottom[j], before = top[j - 1] | bottom[j - 1];
-      support[j] = both;
-      starts[j] = both & ~(both << 1 | before >> 63);
-    }
+std::int64_t rank_starts(const std::uint64_t* starts, std::int64_t begin, std::int64_t end, std::uint32_t* rank) {
+  std::uint32_t runs = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    rank[i] = runs;
+    runs += popcount(starts[i]);
   }
-  return rank_starts(starts, words, rank);
+  return runs;
 }
 
 // Union-find after Rem: roots are the smallest runs, and both paths are spliced on the way up.
@@ -49,133 +48,140 @@ inline void unite(std::uint32_t* parents, std::uint32_t a, std::uint32_t b) {
   }
 }
 
-// The runs of both bands at the pixels of `contacts`, a word's; `shift` is 1 where the upper run starts one pixel
-// later.
-inline void unite_word(const Band& above, const Band& below, std::int64_t j, std::uint64_t contacts,
-                       std::uint32_t shift, std::uint32_t* parents) {
-  const std::uint64_t starts_above = above.starts[j], starts_below = below.starts[j];
-  const std::uint32_t first_above = above.first_run + above.rank[j] - 1 + shift;
-  const std::uint32_t first_below = below.first_run + below.rank[j] - 1;
-  for (; contacts != 0; contacts = without_lowest(contacts)) {
-    const std::uint64_t through = through_lowest(contacts);
-    unite(parents, first_above + popcount(starts_above & through), first_below + popcount(starts_below & through));
-  }
-}
-
 // Of the pixels in `contacts`, the first after each start: one for each pair of runs. In every word, whose first
 // contact counts too unless it goes on from the word before, an addition carries from each start to the next contact.
-inline Words first_contacts(Words contacts, Words contacts_before, Words starts) {
-  const Words pending = ~(contacts_before >> 63) & Words::all(1);
+template <class Words>
+inline Words first_contacts(Words contacts, Words contacts_before, Words starts, Words one) {
+  const Words pending = ~(contacts_before >> 63) & one;
   const Words sum = ~contacts + (starts & ~contacts) + pending;
   return contacts & (sum | starts);
 }
 
+// Where runs of two rows meet, one pixel of the lower row for each pair: in `first` the upper run is the last to start
+// at or before that pixel, in `later` it starts at the next.
+template <class Words>
+struct Contacts {
+  Words first, later;
+};
+
 template <bool kDiagonal>
-void link_reach(const Band& above, const std::uint64_t* upper, const Band& below, const std::uint64_t* lower,
-                std::int64_t words, std::uint32_t* parents) {
-  // Pixels of `lower` whose contact is with the upper run that starts at or before them; `contacts_at` of the words j
-  // and, for the contact that goes on, of the words before.
-  const auto contacts_at = [&](std::int64_t j) {
-    Words touching = Words::load(upper + j);
+void link_reach(const BandPlanes& bands, const std::uint64_t* upper, const std::uint64_t* lower, std::int64_t begin,
+                std::int64_t end, std::int64_t back, std::uint32_t* parents) {
+  const auto contacts_of = [&]<int kCount>(WordsOf<kCount>, std::int64_t i) -> Contacts<WordsOf<kCount>> {
+    using Words = WordsOf<kCount>;
+    const auto load = load_words<kCount>;
+    const Words straight = load(upper + i - back), pixels = load(lower + i);
+    // What touches the pixel before a word, from above or from its left, is all that can go on into it.
+    const Words before = load(lower + i - 1) & load(upper + i - back - 1);
+    const Words starts = load(bands.starts + i) | load(bands.starts + i - back);
+    const Words one = all_words<kCount>(1);
     if constexpr (kDiagonal) {
-      touching = touching | from_left(upper + j) | (from_right(upper + j) & Words::load(above.support + j));
-    }
-    return Words::load(lower + j) & touching;
-  };
-  const auto visit = [&](std::int64_t j, unsigned valid) {
-    const Words contacts = contacts_at(j);
-    // The pixel to the left of a word: what touches it from above and from its left is all that can go on.
-    const Words before = Words::load(lower + j - 1) & Words::load(upper + j - 1);
-    const Words starts = Words::load(above.starts + j) | Words::load(below.starts + j);
-    const Words first = first_contacts(contacts, before, starts);
-    Words later = Words::all(0);  // contacts with a run that starts one pixel later
-    if constexpr (kDiagonal) {
-      later = Words::load(lower + j) & from_right(upper + j) & ~Words::load(above.support + j);
-    }
-    unsigned busy = (first | later).non_zero() & valid;
-    if (busy == 0) return;
-    std::uint64_t first_word[Words::kCount], later_word[Words::kCount];
-    first.store(first_word);
-    later.store(later_word);
-    for (; busy != 0; busy &= busy - 1) {
-      const int i = __builtin_ctz(busy);
-      unite_word(above, below, j + i, first_word[i], 0, parents);
-      if constexpr (kDiagonal) unite_word(above, below, j + i, later_word[i], 1, parents);
+      const Words support = load(bands.support + i - back);
+      const Words right = from_right<kCount>(upper + i - back);
+      const Words touching = straight | from_left<kCount>(upper + i - back) | (right & support);
+      return {first_contacts(pixels & touching, before, starts, one), pixels & right & ~support};
+    } else {
+      return {first_contacts(pixels & straight, before, starts, one), all_words<kCount>(0)};
     }
   };
-  std::int64_t j = 0;
-  for (; j + Words::kCount <= words; j += Words::kCount) visit(j, (1u << Words::kCount) - 1);
-  if (j < words) visit(j, (1u << (words - j)) - 1);
+  for_busy_words(
+      begin, end,
+      [&](auto words, std::int64_t i) {
+        const auto contacts = contacts_of(words, i);
+        return contacts.first | contacts.later;
+      },
+      [&](std::int64_t i) {
+        const Contacts<WordsOf<1>> contacts = contacts_of(WordsOf<1>{}, i);
+        const std::uint64_t starts_above = bands.starts[i - back], starts_below = bands.starts[i];
+        const std::uint32_t before_above = bands.rank[i - back], before_below = bands.rank[i];
+        const auto unite_at = [&](std::uint64_t pixels, std::uint32_t above) {
+          for (; pixels != 0; pixels = without_lowest(pixels)) {
+            const std::uint64_t through = through_lowest(pixels);
+            unite(parents, above + popcount(starts_above & through),
+                  before_below + popcount(starts_below & through) - 1);
+          }
+        };
+        unite_at(contacts.first.v, before_above - 1);
+        if constexpr (kDiagonal) unite_at(contacts.later.v, before_above);
+      });
 }
 
-void link(const Band& above, const std::uint64_t* upper, const Band& below, const std::uint64_t* lower,
-          std::int64_t words, int reach, std::uint32_t* parents) {
+void link(const BandPlanes& bands, const std::uint64_t* upper, const std::uint64_t* lower, std::int64_t begin,
+          std::int64_t end, std::int64_t back, int reach, std::uint32_t* parents) {
   if (reach == 0) {
-    link_reach<false>(above, upper, below, lower, words, parents);
+    link_reach<false>(bands, upper, lower, begin, end, back, parents);
   } else {
-    link_reach<true>(above, upper, below, lower, words, parents);
+    link_reach<true>(bands, upper, lower, begin, end, back, parents);
   }
 }
 
-void link_values(const Band& above, const Band& below, const std::uint64_t* const contacts[3], std::int64_t words,
+void link_values(const std::uint64_t* starts_above, const std::uint32_t* rank_above, const std::uint64_t* starts,
+                 const std::uint32_t* rank, const std::uint64_t* const contacts[3], std::int64_t words,
                  std::uint32_t* parents) {
   for (std::int64_t j = 0; j < words; ++j) {
+    // Runs at or before each pixel of `pixels`, above (moved by so many pixels) and in the row.
+    const auto unite_at = [&](std::uint64_t pixels, auto through_above, std::uint32_t more) {
+      for (; pixels != 0; pixels = without_lowest(pixels)) {
+        const std::uint64_t through = through_lowest(pixels);
+        unite(parents, rank_above[j] + popcount(starts_above[j] & through_above(through)) - 1 + more,
+              rank[j] + popcount(starts[j] & through) - 1);
+      }
+    };
+    const auto same = [](std::uint64_t through) { return through; };
     const std::uint64_t straight = contacts[0][j];
     const std::uint64_t goes_on = straight << 1 | (j == 0 ? 0 : contacts[0][j - 1] >> 63);
-    unite_word(above, below, j, straight & (~goes_on | above.starts[j] | below.starts[j]), 0, parents);
+    unite_at(straight & (~goes_on | starts_above[j] | starts[j]), same, 0);
     if (contacts[1] == nullptr) continue;
-    // To the right a run of another value, or none, lies between: the one that is touched starts one pixel later.
-    unite_word(above, below, j, contacts[2][j] & ~straight, 1, parents);
-    const std::uint64_t starts_above = above.starts[j], starts_below = below.starts[j];
-    for (std::uint64_t left = contacts[1][j] & ~straight & starts_below; left != 0; left = without_lowest(left)) {
-      const std::uint64_t through = through_lowest(left);
-      unite(parents, above.first_run + above.rank[j] + popcount(starts_above & through >> 1) - 1,
-            below.first_run + below.rank[j] + popcount(starts_below & through) - 1);
-    }
+    // Beside a pixel above that differs: to the left only where no pixel before is of the same run, to the right a run
+    // that starts there.
+    unite_at(contacts[1][j] & ~straight & starts[j], [](std::uint64_t through) { return through >> 1; }, 0);
+    unite_at(contacts[2][j] & ~straight, same, 1);
   }
 }
 
-std::int64_t list_runs(const std::uint64_t* row, const std::uint64_t* starts, const std::uint32_t* rank,
-                       const std::int32_t* labels, std::int64_t words, Run* runs) {
-  Run* started = runs;
-  Run* ended = runs;
-  const auto visit = [&](std::int64_t j, unsigned valid) {
-    const Words pixels = Words::load(row + j);
-    const Words first = pixels & ~from_left(row + j), last = pixels & ~from_right(row + j);
-    unsigned busy = (first | last).non_zero() & valid;
-    if (busy == 0) return;
-    std::uint64_t first_word[Words::kCount], last_word[Words::kCount];
-    first.store(first_word);
-    last.store(last_word);
-    for (; busy != 0; busy &= busy - 1) {
-      const int i = __builtin_ctz(busy);
-      const auto x = static_cast<std::int32_t>(64 * (j + i));
-      const std::int32_t* near = labels + static_cast<std::int64_t>(rank[j + i]) - 1;
-      for (std::uint64_t bits = first_word[i]; bits != 0; bits = without_lowest(bits), ++started) {
-        started->begin = x + __builtin_ctzll(bits);
-        started->label = near[popcount(starts[j + i] & through_lowest(bits))];
-      }
-      for (std::uint64_t bits = last_word[i]; bits != 0; bits = without_lowest(bits), ++ended) {
-        ended->end = x + __builtin_ctzll(bits) + 1;
-      }
-    }
+std::int64_t list_runs(const std::uint64_t* plane, const std::uint64_t* starts, const std::uint32_t* rank,
+                       const std::int32_t* labels, std::int64_t begin, std::int64_t end, std::int64_t stride,
+                       std::int32_t* edges, Run* runs) {
+  // Pixels that differ from the one before: by turns the first of a run and the first after it, which the word after a
+  // row has at the latest.
+  const auto edges_of = [&]<int kCount>(WordsOf<kCount>, std::int64_t i) -> WordsOf<kCount> {
+    return {load_words<kCount>(plane + i).v ^ from_left<kCount>(plane + i).v};
   };
-  std::int64_t j = 0;
-  for (; j + Words::kCount <= words; j += Words::kCount) visit(j, (1u << Words::kCount) - 1);
-  if (j < words) visit(j, (1u << (words - j)) - 1);
-  return started - runs;
+  std::int32_t* edge = edges;
+  for_busy_words(begin, end, edges_of, [&](std::int64_t i) {
+    const auto x = static_cast<std::int32_t>(64 * (i - begin));
+    std::uint64_t bits = edges_of(WordsOf<1>{}, i).v;
+    do {
+      *edge++ = x + __builtin_ctzll(bits);
+      bits = without_lowest(bits);
+    } while (bits != 0);
+  });
+  // Rows by multiplication: exact, as word numbers times the stride stay below 2^64.
+  __extension__ using Wide = unsigned __int128;
+  const std::uint64_t reciprocal = ~std::uint64_t{0} / static_cast<std::uint64_t>(stride) + 1;
+  const std::int64_t count = (edge - edges) / 2;
+  for (std::int64_t r = 0; r < count; ++r) {
+    const std::int32_t first = edges[2 * r], last = edges[2 * r + 1];
+    const std::int64_t i = begin + first / 64;
+    const auto row = static_cast<std::int64_t>(static_cast<Wide>(i - 1) * reciprocal >> 64);
+    const auto row_begin = static_cast<std::int32_t>(64 * (1 + row * stride - begin));
+    const std::uint32_t before = popcount(starts[i] & ~std::uint64_t{0} >> (63 - first % 64));
+    runs[r] = {static_cast<std::int32_t>(row), first - row_begin, last - row_begin,
+               labels[static_cast<std::int64_t>(rank[i]) + before - 1]};
+  }
+  return count;
 }
 
-std::int64_t list_bearers(const std::uint64_t* row, const std::uint64_t* starts, const std::uint32_t* rank,
-                          std::int64_t words, std::uint32_t* runs) {
-  std::uint32_t* end = runs;
-  for (std::int64_t j = 0; j < words; ++j) {
-    const std::uint64_t band_starts = starts[j];
-    for (std::uint64_t bits = row[j] & ~(row[j] << 1 | row[j - 1] >> 63); bits != 0; bits = without_lowest(bits)) {
-      *end++ = rank[j] - 1 + popcount(band_starts & through_lowest(bits));
+std::int64_t list_bearers(const std::uint64_t* plane, const std::uint64_t* starts, const std::uint32_t* rank,
+                          std::int64_t begin, std::int64_t end, std::uint32_t* bearers) {
+  std::uint32_t* bearer = bearers;
+  for (std::int64_t i = begin; i < end; ++i) {
+    for (std::uint64_t bits = plane[i] & ~(plane[i] << 1 | plane[i - 1] >> 63); bits != 0;
+         bits = without_lowest(bits)) {
+      *bearer++ = rank[i] - 1 + popcount(starts[i] & through_lowest(bits));
     }
   }
-  return end - runs;
+  return bearer - bearers;
 }
 
 #if defined(__AVX2__)
@@ -269,7 +275,7 @@ void paint(const std::uint64_t* row, const std::uint64_t* starts, const std::uin
 
 namespace RM_LEVEL {
 extern const ComponentRows component_rows;
-const ComponentRows component_rows{read_band, rank_starts, link, link_values, list_runs, list_bearers, paint};
+const ComponentRows component_rows{find_starts, rank_starts, link, link_values, list_runs, list_bearers, paint};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask
