@@ -34,8 +34,10 @@
 #include <cstring>
 #include <functional>
 #include <source_location>
+#include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 // --- Qualifiers, vector types, built-in variables ---
 
@@ -97,6 +99,12 @@ enum class Wait : unsigned char {
 
 void set_workers(int count);        // host threads that run blocks; two unless set
 void set_seed(std::uint64_t seed);  // 0: no pre-emption, threads in order; else a repeatable schedule per block
+std::vector<std::string> launched_kernels();  // their names as RM_LAUNCH was given them, each once
+// Fills `bytes` of scratch memory within a larger allocation and, for the address sanitizer, closes what is around
+// them, until open_scratch.
+void close_scratch(void* scratch, std::size_t bytes, void* allocation, std::size_t allocated);
+void open_scratch(void* allocation, std::size_t allocated);
+const char* sanitizer();  // that this is built with: "address", "thread" or nothing
 
 void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::size_t shared_bytes,
             const std::function<void()>& body);  // throws CudaError
