@@ -46,6 +46,28 @@ def test_components(schedule):
             assert_same(everything, hostile_volumes()[name], connectivity)
 
 
+@pytest.fixture
+def tiles():
+    """No mask fits in a block's shared memory."""
+    _emu.set_shared_maximum(0)
+    yield
+    _emu.set_shared_maximum(227 << 10)
+
+
+def test_components_in_tiles(schedule, tiles):
+    rng = np.random.default_rng(3)
+    cases = [np.stack([spiral(65), spiral(65).T, ~spiral(65)]), rng.random((2, 40, 400)) < 0.55]
+    cases.append(rng.random((1, 4, 2100)) < 0.6)
+    for masks in cases:
+        for connectivity in (4, 8):
+            assert_same(everything, masks, connectivity)
+    assert_same(everything, hostile_volumes()["shells"], 26)
+    assert_same(rapidmask.label, rng.random((3000, 3)) < 0.4)
+    assert_same(rapidmask.hysteresis_threshold, rng.random((2, 40, 130)), 0.5, 0.95)
+    scores = rng.normal(0, 1, (2, 40, 67)).astype(np.float32)
+    assert_same(rapidmask.clean_scores, scores, max_hole_area=6, max_sprinkle_area=6)
+
+
 def everything(masks, connectivity):
     """What the components of some masks decide."""
     found = rapidmask.connected_components(masks, connectivity=connectivity)
@@ -53,7 +75,8 @@ def everything(masks, connectivity):
         rapidmask.remove_small_objects(masks, 4, connectivity=connectivity),
         rapidmask.remove_small_holes(masks, 4, connectivity=connectivity),
         rapidmask.fill_holes(masks, connectivity=connectivity),
-        rapidmask.keep_largest(masks, 2, connectivity=connectivity),
+        rapidmask.keep_largest(masks, connectivity=connectivity),
+        rapidmask.keep_largest(masks, 5, connectivity=connectivity),
         rapidmask.clear_border(masks, connectivity=connectivity),
     ]
     parts = [found.labels, found.offsets, found.areas, found.boxes, found.centroids]

@@ -34,8 +34,10 @@
 #include <cstring>
 #include <functional>
 #include <source_location>
+#include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 // --- Qualifiers, vector types, built-in variables ---
 
@@ -100,6 +102,12 @@ void set_seed(std::uint64_t seed);  // 0: no pre-emption, threads in order; else
 // Dynamic shared memory that a block can have with opting in: another device than sm_90, down to one that has none.
 void set_shared_maximum(std::size_t bytes);
 std::size_t shared_maximum();
+std::vector<std::string> launched_kernels();  // their names as RM_LAUNCH was given them, each once
+// Fills `bytes` of scratch memory within a larger allocation and, for the address sanitizer, closes what is around
+// them, until open_scratch.
+void close_scratch(void* scratch, std::size_t bytes, void* allocation, std::size_t allocated);
+void open_scratch(void* allocation, std::size_t allocated);
+const char* sanitizer();  // that this is built with: "address", "thread" or nothing
 
 void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::size_t shared_bytes,
             const std::function<void()>& body);  // throws CudaError
