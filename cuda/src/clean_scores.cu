@@ -65,28 +65,32 @@ struct SignWords {
 template <class T>
 __device__ __forceinline__ SignWords read_signs(const Layout& layout, const Place& place, const Signs<T>& signs,
                                                 const T* scores, T* result) {
-  const std::uint32_t pixel = place.pixel(layout);
-  const std::int32_t pixels = place.pixels(layout);
+  constexpr int kScores = 2 * kLanesAtOnce;  // of a lane; read before any of them is written
+  const int lane = lane_id();
+  T score[kScores];
+  std::uint32_t at[kScores];
+  bool there[kScores];
   SignWords words{0, 0};
-  for (int i = 0; i < kWarpSize; ++i) {
-    const std::int32_t count = __shfl_sync(kFullWarp, pixels, i);
-    if (count == 0) continue;
-    const std::uint32_t first = __shfl_sync(kFullWarp, pixel, i);
-    for (int x = lane_id(); x < 64; x += kWarpSize) {
-      bool foreground = false, background = false;
-      if (x < count) {
-        const T score = scores[first + static_cast<std::uint32_t>(x)];
-        foreground = signs.foreground(score);
-        background = signs.background(score);
-        if (result != scores) result[first + static_cast<std::uint32_t>(x)] = score;
-      }
-      const std::uint64_t above = __ballot_sync(kFullWarp, foreground);
-      const std::uint64_t below = __ballot_sync(kFullWarp, background);
-      if (lane_id() != i) continue;
-      words.foreground |= above << (x - i);
-      words.background |= below << (x - i);
-    }
-  }
+  for_each_lane(
+      layout, place,
+      [&](int, int j, std::uint32_t pixel, std::int32_t pixels) {
+        for (int k = 2 * j; k < 2 * j + 2; ++k) {
+          const int x = lane + kWarpSize * (k % 2);
+          at[k] = pixel + static_cast<std::uint32_t>(x);
+          there[k] = x < pixels;
+          if (there[k]) score[k] = scores[at[k]];
+        }
+      },
+      [&](int i) {
+        for (int k = 0; k < kScores; ++k) {
+          const std::uint64_t above = __ballot_sync(kFullWarp, there[k] && signs.foreground(score[k]));
+          const std::uint64_t below = __ballot_sync(kFullWarp, there[k] && signs.background(score[k]));
+          if (there[k] && result != scores) result[at[k]] = score[k];
+          if (lane != i + k / 2) continue;
+          words.foreground |= above << k % 2 * kWarpSize;
+          words.background |= below << k % 2 * kWarpSize;
+        }
+      });
   return words;
 }
 
@@ -126,7 +130,7 @@ __device__ __forceinline__ Runs runs_of_words(const Layout& layout, const std::u
 }
 
 template <class T>
-__global__ void __launch_bounds__(kSmallThreads)
+__global__ void __launch_bounds__(kSmallThreads, 1)
     clean_small_kernel(const T* all_scores, std::int64_t n, Layout layout, Connection connection, Cleaning<T> cleaning,
                        T* all_results) {
   RM_DYNAMIC_SHARED(std::uint64_t, background);  // then holes
@@ -165,7 +169,7 @@ __global__ void __launch_bounds__(kSmallThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     read_signs_kernel(const T* scores, std::int64_t n, Layout layout, Signs<T> signs, std::uint64_t* foreground,
                       std::uint64_t* background, T* result) {
   const std::int64_t pixels = layout.pixels();
@@ -179,7 +183,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // `foreground` takes the holes in unless it is null.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     choose_holes_kernel(Forests background, std::int64_t most, std::uint64_t* holes, std::uint64_t* foreground) {
   const Layout& layout = background.layout;
   for_each_strip(layout, background.n, [&](std::int64_t i, const Place& place) {
@@ -194,7 +198,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // `holes` is null where none were looked for; `sums` is the foreground of each image where half of it is a limit.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     paint_scores_kernel(Forests foreground, Cleaning<T> cleaning, const std::uint64_t* holes, const std::int32_t* sums,
                         T* results) {
   const Layout& layout = foreground.layout;

@@ -14,7 +14,7 @@ std::int64_t tiles_of(const Layout& layout) {
 }
 
 // `words` is null where masks are packed.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     join_tiles_kernel(Masks masks, Layout layout, Connection connection, std::int64_t tiles, std::uint64_t* words,
                       std::uint32_t* all_nodes) {
   __shared__ std::uint64_t tile_words[kThreads];
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Where only rows between tiles have anything to join, `step` is the rows of a tile, and otherwise 1.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     join_borders_kernel(Forests forests, Neighbourhood around, std::uint32_t rows_of_tile, std::uint32_t step) {
   const Layout& layout = forests.layout;
   Layout stepped = layout;  // of the rows that are visited
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-__global__ void __launch_bounds__(kThreads) add_areas_kernel(Forests forests, std::int32_t* foregrounds) {
+__global__ void __launch_bounds__(kThreads, 1) add_areas_kernel(Forests forests, std::int32_t* foregrounds) {
   for_each_strip(forests.layout, forests.n, [&](std::int64_t i, const Place& place) {
     const Runs runs = runs_at(forests.layout, forests.run_words(i), place);
     add_areas(forests.nodes_of(i), forests.layout, runs);

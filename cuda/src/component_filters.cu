@@ -18,7 +18,7 @@ __device__ __forceinline__ std::uint64_t filtered_word(const Nodes& nodes, const
   return chosen | others;
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     write_filtered_kernel(Forests forests, Choice choice, const std::uint64_t* limits, MutableMasks result) {
   for_each_strip(forests.layout, forests.n, [&](std::int64_t i, const Place& place) {
     const std::uint64_t limit = limits != nullptr ? limits[i] : 0;
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-__global__ void __launch_bounds__(kSmallThreads)
+__global__ void __launch_bounds__(kSmallThreads, 1)
     filter_small_kernel(Masks masks, Layout layout, Connection connection, Choice choice, std::int64_t largest,
                         MutableMasks result) {
   RM_DYNAMIC_SHARED(std::uint64_t, memory);

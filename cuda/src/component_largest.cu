@@ -18,7 +18,7 @@ __device__ __forceinline__ void for_each_root(const Forests& forests, std::int64
   }
 }
 
-__global__ void __launch_bounds__(kThreads) find_largest_kernel(Forests forests, std::uint64_t* keys) {
+__global__ void __launch_bounds__(kThreads, 1) find_largest_kernel(Forests forests, std::uint64_t* keys) {
   for_each_strip(forests.layout, forests.n, [&](std::int64_t i, const Place& place) {
     auto* largest = reinterpret_cast<unsigned long long*>(keys + i);
     for_each_root(forests, i, place, [&](std::uint32_t root, std::uint32_t area) {
@@ -33,7 +33,7 @@ __global__ void start_selections_kernel(std::int64_t n, std::uint32_t k, Selecti
 }
 
 // Counts the components that share the digits found, by the digit at `shift`.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     count_digits_kernel(Forests forests, int shift, const Selection* selections, std::uint32_t* counts) {
   for_each_strip(forests.layout, forests.n, [&](std::int64_t i, const Place& place) {
     const Selection selection = selections[i];
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // A warp for a mask; leaves its counts zero.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     choose_digits_kernel(std::int64_t n, Selection* selections, std::uint32_t* counts) {
   for (std::int64_t i = first_warp(); i < n; i += warp_stride()) {
     std::uint32_t* of_mask = counts + i * kDigits;

@@ -60,7 +60,7 @@ __device__ __forceinline__ std::uint32_t look_back(std::uint64_t* states, std::i
 // Calls ranking.assign(i, node, rank) for the candidates for which ranking.counts(i, node) holds, with their ranks from
 // 0, and ranking.finish(i, count) once for each mask. `states` are zero: one for each chunk and a ticket.
 template <class Source, class Ranking>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     rank_roots_kernel(Source source, Ranking ranking, std::int64_t n, std::int64_t chunks, std::uint64_t* states) {
   __shared__ std::int64_t taken;
   __shared__ std::uint32_t base;

@@ -86,21 +86,44 @@ __device__ __forceinline__ std::uint64_t valid_bits(const Layout& layout, std::i
 __device__ __forceinline__ int lowest_bit(std::uint64_t x) { return __ffsll(static_cast<long long>(x)) - 1; }
 __device__ __forceinline__ int highest_bit(std::uint64_t x) { return 63 - __clzll(static_cast<long long>(x)); }
 
+// Calls body(i, j, pixel, pixels) for the lanes i + j that hold pixels, with their first pixel and how many there are;
+// then after(i), for each four lanes from i on. What body() loads for four lanes is under way at a time.
+inline constexpr int kLanesAtOnce = 4;
+template <class Body, class After>
+__device__ __forceinline__ void for_each_lane(const Layout& layout, const Place& place, const Body& body,
+                                              const After& after) {
+  const std::uint32_t pixel = place.pixel(layout);
+  const std::int32_t pixels = place.pixels(layout);
+  const unsigned filled = __ballot_sync(kFullWarp, pixels > 0);
+  for (int i = 0; i < kWarpSize; i += kLanesAtOnce) {
+    if ((filled >> i & ((1u << kLanesAtOnce) - 1)) == 0) continue;
+    for (int j = 0; j < kLanesAtOnce; ++j) {
+      body(i, j, __shfl_sync(kFullWarp, pixel, i + j), __shfl_sync(kFullWarp, pixels, i + j));
+    }
+    after(i);
+  }
+}
+
 // The words of pixels p for which test(p) holds; a warp reads 32 pixels of a row at a time.
 template <class Test>
 __device__ __forceinline__ std::uint64_t gather_bits(const Layout& layout, const Place& place, const Test& test) {
-  const std::uint32_t pixel = place.pixel(layout);
-  const std::int32_t pixels = place.pixels(layout);
   const int lane = lane_id();
+  bool low[kLanesAtOnce], high[kLanesAtOnce];
   std::uint64_t word = 0;
-  for (int i = 0; i < kWarpSize; ++i) {
-    const std::int32_t count = __shfl_sync(kFullWarp, pixels, i);
-    if (count == 0) continue;
-    const std::uint32_t p = __shfl_sync(kFullWarp, pixel, i) + static_cast<std::uint32_t>(lane);
-    const unsigned low = __ballot_sync(kFullWarp, lane < count && test(p));
-    const unsigned high = count > kWarpSize ? __ballot_sync(kFullWarp, lane + kWarpSize < count && test(p + 32)) : 0;
-    if (lane == i) word = static_cast<std::uint64_t>(high) << 32 | low;
-  }
+  for_each_lane(
+      layout, place,
+      [&](int, int j, std::uint32_t pixel, std::int32_t pixels) {
+        const std::uint32_t p = pixel + static_cast<std::uint32_t>(lane);
+        low[j] = lane < pixels && test(p);
+        high[j] = lane + kWarpSize < pixels && test(p + kWarpSize);
+      },
+      [&](int i) {
+        for (int j = 0; j < kLanesAtOnce; ++j) {
+          const std::uint64_t bits = __ballot_sync(kFullWarp, low[j]);
+          const std::uint64_t more = __ballot_sync(kFullWarp, high[j]);
+          if (lane == i + j) word = more << kWarpSize | bits;
+        }
+      });
   return word;
 }
 
@@ -118,12 +141,17 @@ __device__ __forceinline__ std::uint64_t read_word(const Layout& layout, const P
     return gather_bits(layout, place, [&](std::uint32_t p) { return data[p] != 0; });
   }
   // A lane reads its own 64 bytes: every second read of a sector comes from the cache.
+  const std::int32_t pixels = place.pixels(layout);
+  uint4 bytes[4];
+  for (int j = 0; j < 4; ++j) {
+    bytes[j] = {0, 0, 0, 0};
+    if (16 * j < pixels) bytes[j] = *reinterpret_cast<const uint4*>(data + place.pixel(layout) + 16 * j);
+  }
   std::uint64_t word = 0;
-  for (std::int32_t x = 0; x < place.pixels(layout); x += 16) {
-    const uint4 bytes = *reinterpret_cast<const uint4*>(data + place.pixel(layout) + x);
-    const std::uint32_t bits = nonzero_bytes(bytes.x) | nonzero_bytes(bytes.y) << 4 | nonzero_bytes(bytes.z) << 8 |
-                               nonzero_bytes(bytes.w) << 12;
-    word |= static_cast<std::uint64_t>(bits) << x;
+  for (int j = 0; j < 4; ++j) {
+    const std::uint32_t bits = nonzero_bytes(bytes[j].x) | nonzero_bytes(bytes[j].y) << 4 |
+                               nonzero_bytes(bytes[j].z) << 8 | nonzero_bytes(bytes[j].w) << 12;
+    word |= static_cast<std::uint64_t>(bits) << 16 * j;
   }
   return word;
 }

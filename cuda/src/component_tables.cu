@@ -10,9 +10,10 @@ namespace rapidmask::cuda {
 namespace {
 
 constexpr int kScanThreads = 1024;
+constexpr long long kNowhere = std::numeric_limits<std::int32_t>::max();  // beyond every pixel
 
 // One block.
-__global__ void __launch_bounds__(kScanThreads)
+__global__ void __launch_bounds__(kScanThreads, 1)
     sum_counts_kernel(const std::int64_t* counts, std::int64_t n, std::int64_t* offsets) {
   std::int64_t sum = 0;
   for (std::int64_t first = 0; first <= n; first += kScanThreads) {
@@ -38,7 +39,7 @@ __global__ void start_measures_kernel(Measures measures, std::int64_t count) {
     measures.areas[c] = 0;
     for (int a = 0; a < axes; ++a) {
       measures.sums[axes * c + a] = 0;
-      measures.boxes[2 * axes * c + a] = std::numeric_limits<std::int32_t>::max();
+      measures.boxes[2 * axes * c + a] = kNowhere;
       measures.boxes[2 * axes * c + axes + a] = 0;
     }
   }
@@ -50,7 +51,7 @@ __device__ __forceinline__ void widen(long long* begin, long long* end, long lon
   if (ld_relaxed(end) < past) atomicMax(end, past);
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     gather_measures_kernel(Forests forests, const std::int64_t* offsets, Measures measures) {
   const Layout& layout = forests.layout;
   const int axes = measures.axes;

@@ -18,7 +18,7 @@ __device__ __forceinline__ void write_payloads(const Nodes& nodes, const Layout&
   write_values(layout, place, runs, value, image);
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     write_payloads_kernel(Forests forests, std::int64_t pixels, std::int32_t* images) {
   for_each_strip(forests.layout, forests.n, [&](std::int64_t i, const Place& place) {
     const Runs runs = runs_at(forests.layout, forests.run_words(i), place);
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // `counts` is null where areas are wanted.
-__global__ void __launch_bounds__(kSmallThreads)
+__global__ void __launch_bounds__(kSmallThreads, 1)
     write_small_kernel(Masks masks, Layout layout, Connection connection, std::int32_t* images, std::int64_t* counts) {
   RM_DYNAMIC_SHARED(std::uint64_t, memory);
   const SmallMask mask = small_mask(layout, connection, memory, layout.mask_words());

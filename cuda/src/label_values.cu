@@ -57,7 +57,7 @@ __device__ __forceinline__ std::uint32_t run_of(const Volume<T>& volume, const G
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) find_starts_kernel(Volumes<T> volumes) {
+__global__ void __launch_bounds__(kThreads, 1) find_starts_kernel(Volumes<T> volumes) {
   const Grid& grid = volumes.grid;
   for_each_chunk(volumes, [&](const Volume<T>& volume, std::int64_t, std::int64_t row, std::int64_t x) {
     const T* values = volume.values + row * grid.w;
@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(kThreads) find_starts_kernel(Volumes<T> volume
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) unite_values_kernel(Volumes<T> volumes, Neighbourhood around) {
+__global__ void __launch_bounds__(kThreads, 1) unite_values_kernel(Volumes<T> volumes, Neighbourhood around) {
   const Grid& grid = volumes.grid;
   for_each_chunk(volumes, [&](const Volume<T>& volume, std::int64_t, std::int64_t row, std::int64_t x) {
     const auto value_at = [&](std::int64_t at_row, std::int64_t at_x) {
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kThreads) unite_values_kernel(Volumes<T> volum
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) write_numbers_kernel(Volumes<T> volumes, std::int32_t* labels) {
+__global__ void __launch_bounds__(kThreads, 1) write_numbers_kernel(Volumes<T> volumes, std::int32_t* labels) {
   const Grid& grid = volumes.grid;
   for_each_chunk(volumes, [&](const Volume<T>& volume, std::int64_t i, std::int64_t row, std::int64_t x) {
     if (x >= grid.w) return;
