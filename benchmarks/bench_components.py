@@ -53,9 +53,9 @@ def grana_statistics(mask: np.ndarray, labels: np.ndarray) -> Any:
 
 
 def label(connectivity: int, mask: np.ndarray, *, slow_peers: bool = False) -> Contest:
-    """Each peer's labels are new arrays, as ours are, but for OpenCV's."""
+    """Ours and OpenCV's labels are written over the same arrays, other peers' are new."""
     as_uint8 = mask.view(np.uint8)
-    labels = np.empty(mask.shape, np.int32)
+    ours, labels = np.empty(mask.shape, np.int32), np.empty(mask.shape, np.int32)
     structure = np.ones((3, 3)) if connectivity == 8 else None
     peers = [
         Peer("cv2 GRANA", lambda: grana(as_uint8, connectivity, labels), same_partition),
@@ -66,29 +66,30 @@ def label(connectivity: int, mask: np.ndarray, *, slow_peers: bool = False) -> C
             Peer("scipy", lambda: ndimage.label(mask, structure, output=np.int32)[0]),
             Peer("skimage", lambda: measure.label(mask, connectivity=connectivity // 4)),
         ]
-    return Contest(lambda: rapidmask.label(mask, connectivity=connectivity), peers)
+    return Contest(lambda: rapidmask.label(mask, connectivity=connectivity, out=ours), peers)
 
 
 def label_batch(masks: np.ndarray) -> Contest:
     as_uint8 = masks.view(np.uint8)
-    labels = np.empty(masks.shape, np.int32)
+    ours, labels = np.empty(masks.shape, np.int32), np.empty(masks.shape, np.int32)
 
     def loop() -> np.ndarray:
         for mask, out in zip(as_uint8, labels, strict=True):
             grana(mask, 8, out)
         return labels
 
-    def check(ours: np.ndarray, theirs: np.ndarray) -> None:
-        for one, other in zip(ours, theirs, strict=True):
+    def check(found: np.ndarray, theirs: np.ndarray) -> None:
+        for one, other in zip(found, theirs, strict=True):
             same_partition(one, other)
 
-    return Contest(lambda: rapidmask.label(masks), [Peer("cv2 GRANA, loop", loop, check)])
+    return Contest(lambda: rapidmask.label(masks, out=ours), [Peer("cv2 GRANA, loop", loop, check)])
 
 
 def label_volume(connectivity: int, volume: np.ndarray) -> Contest:
     structure = ndimage.generate_binary_structure(3, 1 if connectivity == 6 else 3) if ndimage else None
+    ours = np.empty(volume.shape, np.int32)
     return Contest(
-        lambda: rapidmask.label(volume, connectivity=connectivity),
+        lambda: rapidmask.label(volume, connectivity=connectivity, out=ours),
         [
             by_cc3d(volume, connectivity),
             Peer("scipy", lambda: ndimage.label(volume, structure, output=np.int32)[0]),
@@ -151,11 +152,17 @@ def statistics_batch(masks: np.ndarray, *, packed: bool = False) -> Contest:
     def loop() -> list[np.ndarray]:
         return [grana_statistics(mask, labels)[2][1:, cv2.CC_STAT_AREA] for mask in as_uint8]
 
+    def plain_loop() -> list[np.ndarray]:
+        return [cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:, cv2.CC_STAT_AREA] for mask in as_uint8]
+
     def check(ours: rapidmask.Components, theirs: list[np.ndarray]) -> None:
         for begin, end, areas in zip(ours.offsets[:-1], ours.offsets[1:], theirs, strict=True):
             _same_areas(ours.areas[begin:end], areas)
 
-    return Contest(lambda: rapidmask.connected_components(given, labels=False), [Peer("cv2 GRANA, loop", loop, check)])
+    return Contest(
+        lambda: rapidmask.connected_components(given, labels=False),
+        [Peer("cv2 GRANA, loop", loop, check), Peer("cv2 as people call it, loop", plain_loop, check)],
+    )
 
 
 def component_areas(mask: np.ndarray) -> Contest:
