@@ -5,6 +5,7 @@ kernels are the CUDA ones run by the emulator; and `_cuda` where there is a devi
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `reference` and `inputs`
 import rapidmask
 from rapidmask import _dispatch
 
-if importlib.util.find_spec("rapidmask._emu") is None:
+if path := os.environ.get("RAPIDMASK_TEST_EMULATOR"):  # a build of `_emu` to test in place of the installed one
+    spec = importlib.util.spec_from_file_location("rapidmask._emu", path)
+    rapidmask._emu = sys.modules["rapidmask._emu"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rapidmask._emu)
+elif importlib.util.find_spec("rapidmask._emu") is None:
     raise pytest.UsageError(
         "the tests need the emulator: install with "
         "--config-settings=cmake.define.RAPIDMASK_EMULATOR=ON, as in the README"
@@ -38,14 +43,20 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in ("unpack", "threshold")]
+            writes = name in ("unpack", "threshold", "label", "label_values", "component_areas", "clean_scores")
+            outputs = [a for a in arguments[-1:] if writes and isinstance(a, np.ndarray)]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):
-                return tuple(part.cpu().numpy() for part in result)
+                host = tuple(None if part is None else part.cpu().numpy() for part in result)
+                for out in outputs:
+                    out[...] = host[0]
+                    return (out, *host[1:])
+                return host
             host = result.cpu().numpy()
             for out in outputs:
                 out[...] = host
+                return out
             return host
 
         return call

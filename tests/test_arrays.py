@@ -22,9 +22,15 @@ OF_MASKS = {
     "pack": rapidmask.pack,
     "label": rapidmask.label,
     "label and count": lambda masks: rapidmask.label(masks, return_count=True),
+    "label of volumes": lambda masks: rapidmask.label(masks, connectivity=26, return_count=True),
+    "label multilabel": lambda masks: rapidmask.label(masks, multilabel=True, return_count=True),
     "connected_components": rapidmask.connected_components,
+    "component_areas": rapidmask.component_areas,
     "remove_small_objects": lambda masks: rapidmask.remove_small_objects(masks, 3),
+    "remove_small_holes": lambda masks: rapidmask.remove_small_holes(masks, 3),
     "fill_holes": rapidmask.fill_holes,
+    "keep_largest": rapidmask.keep_largest,
+    "clear_border": rapidmask.clear_border,
     "rle_encode": rapidmask.rle_encode,
     "mask_areas": rapidmask.mask_areas,
     "masks_to_boxes": rapidmask.masks_to_boxes,
@@ -38,6 +44,7 @@ OF_IMAGES = {
     "threshold packed": lambda x: rapidmask.threshold(x, 0.5, output="packed"),
     "threshold rle": lambda x: rapidmask.threshold(x, 0.5, output="rle"),
     "hysteresis_threshold": lambda x: rapidmask.hysteresis_threshold(x, 0.2, 0.5),
+    "hysteresis_threshold of volumes": lambda x: rapidmask.hysteresis_threshold(x, 0.2, 0.5, connectivity=26),
     "threshold_local": lambda x: rapidmask.threshold_local(x, 3, method="mean"),
     "adaptive_threshold": lambda x: rapidmask.adaptive_threshold(x, 3),
 }
@@ -102,7 +109,10 @@ class Foreign(Alone):
         return Foreign(self.array | other.array)
 
     def __array_namespace__(self, api_version=None):
-        return types.SimpleNamespace(from_dlpack=lambda x: Foreign(np.from_dlpack(x)))
+        return types.SimpleNamespace(
+            from_dlpack=lambda x: Foreign(np.from_dlpack(x)),
+            reshape=lambda x, shape: Foreign(x.array.reshape(shape)),
+        )
 
 
 def blobs(rng, shape=(2, 3, 12, 67)):
@@ -190,7 +200,7 @@ def test_more_than_16_dimensions_are_refused(backend):
 )
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_what_is_no_array_is_refused(backend, name, thing):
-    function = {"hysteresis_threshold": "threshold"}.get(name, name).split()[0]
+    function = name.replace("hysteresis_", "").split()[0]  # thresholds first
     argument = "image" if name in ("threshold_local", "adaptive_threshold") else "x" if name in OF_IMAGES else "masks"
     with refuses(TypeError, f"{function}: {argument} {ARRAY} {type(thing).__name__}"):
         EVERYTHING[name](thing)
@@ -270,6 +280,8 @@ def test_torch_images(torch, backend, rng, name, dtype):
 @pytest.mark.parametrize("name", EVERYTHING)
 @pytest.mark.parametrize("shape", [(0, 4, 5), (2, 0, 5), (2, 5, 0), (0, 0), (2, 0, 3, 4)])
 def test_torch_tensors_without_pixels(torch, backend, name, shape):
+    if "volumes" in name and len(shape) < 3:
+        return
     masks = np.zeros(shape, bool)
     assert_same(EVERYTHING[name](torch.from_numpy(masks)), EVERYTHING[name](masks), torch.Tensor)
 
@@ -566,7 +578,7 @@ def without_cuda(monkeypatch):
 def test_cuda_arrays_without_cuda(without_cuda, name, device):
     assert rapidmask.cuda_status() == {"built": False, "devices": [], "error": None}
     with pytest.raises(NotImplementedError, match=r"there is no CUDA version yet|was built without CUDA"):
-        EVERYTHING[name](Forged(np.zeros((2, 2), bool), device=device))
+        EVERYTHING[name](Forged(np.zeros((1, 2, 2), bool), device=device))
 
 
 def test_cuda_array_interface_without_cuda(without_cuda):
@@ -584,7 +596,7 @@ def test_cuda_array_interface_without_cuda(without_cuda):
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_cuda_arrays_without_a_gpu(name):
     with pytest.raises((rapidmask.CudaError, NotImplementedError)):
-        EVERYTHING[name](Forged(np.zeros((2, 2), bool), device=(2, 0)))
+        EVERYTHING[name](Forged(np.zeros((1, 2, 2), bool), device=(2, 0)))
 
 
 @pytest.mark.parametrize(("device", "name"), [((8, 0), "DLPack device (8, 0)"), ((10, 1), "DLPack device (10, 1)")])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rapidmask
-from inputs import hostile_masks, spiral
+from inputs import hostile_masks, hostile_volumes, spiral
 from rapidmask import _dispatch, _emu
 
 
@@ -39,9 +39,62 @@ def test_components(schedule):
     cases.append(np.stack([spiral(33), spiral(33).T, ~spiral(33)]))
     for masks in cases:
         for connectivity in (4, 8):
-            assert_same(rapidmask.label, masks, connectivity=connectivity)
-            assert_same(rapidmask.remove_small_objects, masks, 4, connectivity=connectivity)
-            assert_same(rapidmask.fill_holes, masks, connectivity=connectivity)
+            assert_same(everything, masks, connectivity)
+            assert_same(everything, rapidmask.pack(masks), connectivity)
+    for name in ("shells", "snake", "diagonals", "two slices", "60 %"):
+        for connectivity in (6, 18, 26):
+            assert_same(everything, hostile_volumes()[name], connectivity)
+
+
+@pytest.fixture
+def tiles():
+    """No mask fits in a block's shared memory."""
+    _emu.set_shared_maximum(0)
+    yield
+    _emu.set_shared_maximum(227 << 10)
+
+
+def test_components_in_tiles(schedule, tiles):
+    rng = np.random.default_rng(3)
+    cases = [np.stack([spiral(65), spiral(65).T, ~spiral(65)]), rng.random((2, 40, 400)) < 0.55]
+    cases.append(rng.random((1, 4, 2100)) < 0.6)
+    for masks in cases:
+        for connectivity in (4, 8):
+            assert_same(everything, masks, connectivity)
+    assert_same(everything, hostile_volumes()["shells"], 26)
+    assert_same(rapidmask.label, rng.random((3000, 3)) < 0.4)
+    assert_same(rapidmask.hysteresis_threshold, rng.random((2, 40, 130)), 0.5, 0.95)
+    scores = rng.normal(0, 1, (2, 40, 67)).astype(np.float32)
+    assert_same(rapidmask.clean_scores, scores, max_hole_area=6, max_sprinkle_area=6)
+
+
+def everything(masks, connectivity):
+    """What the components of some masks decide."""
+    found = rapidmask.connected_components(masks, connectivity=connectivity)
+    filtered = [
+        rapidmask.remove_small_objects(masks, 4, connectivity=connectivity),
+        rapidmask.remove_small_holes(masks, 4, connectivity=connectivity),
+        rapidmask.fill_holes(masks, connectivity=connectivity),
+        rapidmask.keep_largest(masks, connectivity=connectivity),
+        rapidmask.keep_largest(masks, 5, connectivity=connectivity),
+        rapidmask.clear_border(masks, connectivity=connectivity),
+    ]
+    parts = [found.labels, found.offsets, found.areas, found.boxes, found.centroids]
+    parts.append(rapidmask.label(masks, connectivity=connectivity))
+    parts.append(rapidmask.component_areas(masks, connectivity=connectivity))
+    parts += [one.data if isinstance(one, rapidmask.PackedMasks) else one for one in filtered]
+    return np.concatenate([np.ravel(part).astype(np.float64) for part in parts])
+
+
+def test_multilabel_and_clean_scores(schedule):
+    rng = np.random.default_rng(2)
+    classes = np.repeat(rng.integers(0, 3, (2, 21, 23)), 3, 2)
+    for connectivity in (4, 8, 26):
+        assert_same(rapidmask.label, classes, connectivity=connectivity, multilabel=True)
+    scores = rng.normal(0, 1, (3, 21, 67)).astype(np.float32)
+    for after in (True, False):
+        options = {"max_hole_area": 6, "max_sprinkle_area": 6, "sprinkles_after_holes": after}
+        assert_same(rapidmask.clean_scores, scores, **options)
 
 
 def test_measures(schedule):

@@ -578,9 +578,14 @@ NUMBERS = "must hold booleans, integers or floats of at most 64 bits, got"
             "hysteresis_threshold: x must have at least 2 dimensions (..., H, W), got shape (5,)",
         ),
         (
-            lambda: rapidmask.hysteresis_threshold(IMAGE, 0, 1, connectivity=6),
+            lambda: rapidmask.hysteresis_threshold(IMAGE[0], 0, 1, connectivity=18),
             ValueError,
-            "hysteresis_threshold: connectivity must be 4 or 8, got 6",
+            "hysteresis_threshold: x must have at least 3 dimensions (..., D, H, W), got shape (3, 5)",
+        ),
+        (
+            lambda: rapidmask.hysteresis_threshold(IMAGE, 0, 1, connectivity=5),
+            ValueError,
+            "hysteresis_threshold: connectivity must be 4 or 8 (images), 6, 18 or 26 (volumes), got 5",
         ),
     ],
 )
@@ -630,6 +635,27 @@ def test_hysteresis_of_a_batch_and_arrays_of_thresholds(backend, rng):
     assert found.shape == image.shape
     for index in np.ndindex(2, 2):
         np.testing.assert_array_equal(found[index], reference.hysteresis(image[index], low[index], high))
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_hysteresis_of_volumes(backend, rng, connectivity):
+    for shape in [(3, 5, 7), (1, 4, 65), (4, 1, 9), (2, 3, 4, 66), (2, 2, 3, 3, 5), (0, 3, 4), (2, 0, 3, 4), (3, 0, 4)]:
+        image = rng.normal(0, 1, shape).astype(np.float32)
+        for low, high in [(0.0, 1.0), (0.5, 2.0), (1.0, -1.0), (0.0, rng.normal(1, 1, shape))]:
+            found = rapidmask.hysteresis_threshold(image, low, high, connectivity=connectivity)
+            assert found.shape == shape
+            assert found.dtype == bool
+            for index in np.ndindex(shape[:-3]):
+                limit = high[index] if isinstance(high, np.ndarray) else high
+                expected = reference.hysteresis(image[index], low, limit, connectivity)
+                np.testing.assert_array_equal(found[index], expected)
+
+
+def test_hysteresis_of_volumes_as_scikit_image(backend, rng):
+    filters = pytest.importorskip("skimage.filters")
+    noise = rng.normal(0, 1, (7, 15, 66))
+    expected = filters.apply_hysteresis_threshold(noise, 0.3, 1.5)
+    np.testing.assert_array_equal(rapidmask.hysteresis_threshold(noise, 0.3, 1.5, connectivity=6), expected)
 
 
 @pytest.mark.parametrize("name", ["coins", "camera", "page"])

@@ -436,22 +436,26 @@ ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char
 }
 
 MasksArgument::MasksArgument(py::handle object, std::optional<std::int64_t> width, bool volumes, const char* function,
-                             const char* argument)
-    : array_(Array(object, function, argument).contiguous(width.has_value() ? kWordBytes : 1)), volumes_(volumes) {
-  const auto* bytes = static_cast<const std::uint8_t*>(array_.data());
-  const int rank = array_.shape().rank();
+                             const char* argument, PixelCheck check)
+    : array_(Array(object, function, argument)), volumes_(volumes) {
+  if (width.has_value()) array_ = array_.contiguous(kWordBytes);
+  const Shape& shape = array_.shape();
+  const int rank = shape.rank();
   if (width.has_value()) {
     const ConstPackedMasks bits = packed_masks(array_, *width, function, argument);
-    view_ = {bytes, true, volumes ? 1 : bits.n, volumes ? bits.n : 1, bits.h, bits.w};
-    return;
+    view_ = {nullptr, true, volumes ? 1 : bits.n, volumes ? bits.n : 1, bits.h, bits.w};
+  } else {
+    if (volumes && rank < 3) {
+      throw std::invalid_argument(where(function, argument) +
+                                  "must have at least 3 dimensions (..., D, H, W), got shape " + shape.text());
+    }
+    const View<const std::uint8_t> dense = dense_masks(array_, function, argument);
+    view_ = {nullptr, false,  volumes ? shape.product(0, rank - 3) : dense.n, volumes ? shape.from_end(3) : 1,
+             dense.h, dense.w};
   }
-  if (volumes && rank < 3) {
-    throw std::invalid_argument(where(function, argument) +
-                                "must have at least 3 dimensions (..., D, H, W), got shape " + array_.shape().text());
-  }
-  const View<const std::uint8_t> dense = dense_masks(array_, function, argument);
-  const std::int64_t d = volumes ? array_.shape().from_end(3) : 1;
-  view_ = {bytes, false, volumes ? array_.shape().product(0, rank - 3) : dense.n, d, dense.h, dense.w};
+  if (check != nullptr) check(function, view_.pixels());
+  if (!width.has_value()) array_ = array_.contiguous();
+  view_.data = static_cast<const std::uint8_t*>(array_.data());
 }
 
 Shape MasksArgument::pixels() const {
@@ -480,7 +484,8 @@ Image images(const Array& array, const char* function, const char* argument) {
   return {array.data(), array.dtype(), shape.product(0, shape.rank() - 2), shape.from_end(2), shape.from_end(1)};
 }
 
-Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function) {
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function,
+                   bool in_place) {
   if (out.is_none()) return like.empty(dtype, shape);
   Array array(out, function, "out");
   if (array.dtype() != dtype) {
@@ -494,8 +499,12 @@ Array output_array(const py::object& out, const Array& like, DType dtype, const 
     throw std::invalid_argument(where(function, "out") + "must be writable and C-contiguous");
   }
   array.check_same_device(like, function, "out");
-  if (array.overlaps(like)) {
-    throw std::invalid_argument(where(function, "out") + "must not overlap the input");
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % item_size(dtype) != 0) {
+    throw std::invalid_argument(where(function, "out") + "must be aligned to its elements");
+  }
+  if (array.overlaps(like) && !(in_place && array.data() == like.data())) {
+    throw std::invalid_argument(where(function, "out") + "must not overlap the input" +
+                                (in_place ? ", unless it is the input" : ""));
   }
   return array;
 }

@@ -167,8 +167,10 @@ ConstPackedMasks packed_masks(const Array& array, std::int64_t width, const char
 // slices.
 class MasksArgument {
  public:
+  // `check(function, pixels of a mask)` may refuse masks before anything is copied.
+  using PixelCheck = void (*)(const char* function, std::int64_t pixels);
   MasksArgument(py::handle object, std::optional<std::int64_t> width, bool volumes, const char* function,
-                const char* argument);
+                const char* argument, PixelCheck check = nullptr);
 
   const Array& array() const { return array_; }  // contiguous
   const Masks& view() const { return view_; }
@@ -193,8 +195,10 @@ struct MasksResult {
 // Images (..., H, W) of any type as (n, h, w).
 Image images(const Array& array, const char* function, const char* argument);
 
-// What the caller gave as out=, checked against what the result must be, or a new array.
-Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function);
+// What the caller gave as out=, checked against what the result must be, or a new array. It may not overlap `like`, or,
+// where the algorithm works `in_place`, only be the very same memory.
+Array output_array(const py::object& out, const Array& like, DType dtype, const Shape& shape, const char* function,
+                   bool in_place = false);
 // The same for the packed masks of `images`.
 Array packed_output(const py::object& out, const Array& like, const Image& images, const char* function);
 

@@ -1,4 +1,4 @@
-// Bindings of `threshold` and `hysteresis_threshold`.
+// Bindings of `threshold`.
 
 #include "rapidmask/threshold.hpp"
 
@@ -8,18 +8,9 @@
 
 #include "array.hpp"
 #include "module.hpp"
-#include "rapidmask/components.hpp"
 
 namespace rapidmask::python {
 namespace {
-
-// To the nearest value with `digits` bits and exponents from `lowest`, ties to even; infinite above `largest`.
-double round_to(double x, int digits, int lowest, double largest) {
-  if (x == 0 || !std::isfinite(x)) return x;
-  const int unit = std::max(std::ilogb(x), lowest) - (digits - 1);
-  const double rounded = std::ldexp(std::nearbyint(std::ldexp(x, -unit)), unit);
-  return std::abs(rounded) > largest ? std::copysign(HUGE_VAL, x) : rounded;
-}
 
 // A plain number: an integer exactly, any other rounded to the image's type where that is floating, as NumPy and torch
 // do before they compare.
@@ -48,10 +39,7 @@ ThresholdValue scalar_value(py::handle value, DType dtype) {
     number = sign * HUGE_VAL;
   }
   if (number != number) throw std::invalid_argument("threshold: value must not be NaN, got nan");
-  if (dtype == DType::float32) number = static_cast<float>(number);
-  if (dtype == DType::float16) number = round_to(number, 11, -14, 65504);
-  if (dtype == DType::bfloat16) number = round_to(number, 8, -126, 0x1.fep127);
-  result.scalar = number;
+  result.scalar = round_to(dtype, number);
   return result;
 }
 
@@ -124,26 +112,10 @@ py::object threshold(py::handle x, py::handle value, std::string_view op, std::s
   return masks.result();
 }
 
-py::object hysteresis(py::handle weak, py::handle strong, int connectivity) {
-  const Array low(weak, "hysteresis_threshold", "low");
-  const Array high(strong, "hysteresis_threshold", "high");
-  high.check_same_device(low, "hysteresis_threshold", "high");
-  const auto view = dense_masks(low, "hysteresis_threshold", "low");
-  check_mask_size("hysteresis_threshold", view.image_size());
-  const Array masks = low.empty(low.dtype(), low.shape());
-  {
-    const Call call(low);
-    backend::hysteresis(call.context(), view, static_cast<const std::uint8_t*>(high.data()), connectivity,
-                        static_cast<std::uint8_t*>(masks.data()));
-  }
-  return masks.result();
-}
-
 }  // namespace
 
 void bind_threshold(py::module_& module) {
   module.def("threshold", &threshold, py::arg("x"), py::arg("value"), py::arg("op"), py::arg("output"), py::arg("out"));
-  module.def("hysteresis", &hysteresis, py::arg("weak"), py::arg("strong"), py::arg("connectivity"));
 }
 
 }  // namespace rapidmask::python

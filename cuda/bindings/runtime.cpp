@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::uintptr_t kScratchAlignment = 256;
 
+#if defined(RM_EMULATE)
+std::size_t scratch_bytes(const Array& scratch) { return static_cast<std::size_t>(scratch.shape().size()); }
+#endif
+
 // The names of the devices, and CUDA's text where there are none. Asked only when the user asks: importing this module
 // makes no CUDA call, so that it does so without a driver and a process may still fork.
 py::tuple devices() {
@@ -41,7 +45,9 @@ Call::Call(const Array& like) : like_(like), context_{like.stream(), &Call::allo
 }
 
 Call::~Call() {
-#if !defined(RM_EMULATE)
+#if defined(RM_EMULATE)
+  for (const Array& scratch : scratch_) emu::open_scratch(scratch.data(), scratch_bytes(scratch));
+#else
   if (caller_device_ != like_.device().id) static_cast<void>(cudaSetDevice(caller_device_));
 #endif
 }
@@ -50,15 +56,24 @@ void* Call::allocate(void* owner, std::size_t bytes) {
   auto& call = *static_cast<Call*>(owner);
   const py::gil_scoped_acquire locked;
   call.scratch_.push_back(call.like_.empty(DType::uint8, {static_cast<std::int64_t>(bytes + kScratchAlignment)}));
-  const auto address = reinterpret_cast<std::uintptr_t>(call.scratch_.back().data());
-  return reinterpret_cast<void*>((address + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment);
+  const Array& scratch = call.scratch_.back();
+  const auto address = reinterpret_cast<std::uintptr_t>(scratch.data());
+  void* const aligned =
+      reinterpret_cast<void*>((address + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment);
+#if defined(RM_EMULATE)
+  emu::close_scratch(aligned, bytes, scratch.data(), scratch_bytes(scratch));
+#endif
+  return aligned;
 }
 
 void bind_runtime(py::module_& module) {
   module.def("devices", &devices);
 #if defined(RM_EMULATE)
   module.def("set_seed", &emu::set_seed, py::arg("seed"));
+  module.def("set_shared_maximum", &emu::set_shared_maximum, py::arg("bytes"));
   module.def("set_workers", &emu::set_workers, py::arg("count"));
+  module.def("launched_kernels", &emu::launched_kernels);
+  module.attr("sanitizer") = emu::sanitizer();
 #endif
 }
 

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -45,7 +46,7 @@ namespace {
 constexpr unsigned kMaxThreads = 1024, kMaxWarps = kMaxThreads / 32;
 constexpr std::size_t kGuardBytes = 256;  // before and after dynamic shared memory
 constexpr unsigned char kGuard = 0xfd;
-constexpr unsigned char kPoison = 0xa5;                    // what dynamic shared memory holds at the start of a block
+constexpr unsigned char kPoison = 0xa5;  // what scratch holds, and dynamic shared memory at the start of a block
 constexpr std::uint64_t kUndefined = 0xa5a5a5a5a5a5a5a5u;  // what a shuffle reads from a lane outside of its mask
 constexpr unsigned kYieldEvery = 64;            // atomics and relaxed loads of a thread, so that spinning ends
 constexpr std::uint64_t kSpinLimit = 1u << 26;  // turns without a barrier passed or a thread done: some seconds
@@ -474,7 +475,9 @@ struct Device {
   Pool* pool = nullptr;
   int workers = 2;
   std::uint64_t seed = 0;
+  std::size_t shared_maximum = kSharedMaximum;
   std::unordered_map<const void*, std::size_t> shared_limit;
+  std::set<std::string> launched;
 
   // A fork happens between launches; the child has none of the workers and starts its own.
   Device() {
@@ -509,6 +512,49 @@ void set_seed(std::uint64_t seed) {
   device.seed = seed;
 }
 
+void set_shared_maximum(std::size_t bytes) {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  device.shared_maximum = bytes;
+}
+
+std::size_t shared_maximum() {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  return device.shared_maximum;
+}
+
+std::vector<std::string> launched_kernels() {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  return {device.launched.begin(), device.launched.end()};
+}
+
+void close_scratch(void* scratch, std::size_t bytes, [[maybe_unused]] void* allocation,
+                   [[maybe_unused]] std::size_t allocated) {
+  std::memset(scratch, kPoison, bytes);
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_poison_memory_region(allocation, allocated);
+  __asan_unpoison_memory_region(scratch, bytes);
+#endif
+}
+
+void open_scratch([[maybe_unused]] void* allocation, [[maybe_unused]] std::size_t allocated) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(allocation, allocated);
+#endif
+}
+
+const char* sanitizer() {
+#if defined(__SANITIZE_ADDRESS__)
+  return "address";
+#elif defined(__SANITIZE_THREAD__)
+  return "thread";
+#else
+  return "";
+#endif
+}
+
 void allow_dynamic_shared(const void* kernel, std::size_t bytes) {
   Device& device = Device::device();
   const std::lock_guard lock(device.mutex);
@@ -535,6 +581,7 @@ void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::si
   if (shared_bytes > limit)
     refuse(cudaErrorInvalidValue, std::to_string(shared_bytes) + " bytes of dynamic shared memory, " +
                                       std::to_string(limit) + " allowed for this kernel");
+  device.launched.insert(name);
   if (device.pool == nullptr) device.pool = new Pool(device.workers);
   Launch work{name, grid, block, shared_bytes, body, device.seed, std::uint64_t{grid.x} * grid.y * grid.z};
   device.pool->run(work);
@@ -610,6 +657,6 @@ cudaError_t cudaFree(void* memory) {
 cudaError_t cudaSetDevice(int device) { return record(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaDeviceGetAttribute(int* out, cudaDeviceAttr attribute, int device) {
   if (device != 0) return record(cudaErrorInvalidDevice);
-  *out = attribute == cudaDevAttrMultiProcessorCount ? 4 : static_cast<int>(rapidmask::emu::kSharedMaximum);
+  *out = attribute == cudaDevAttrMultiProcessorCount ? 4 : static_cast<int>(rapidmask::emu::shared_maximum());
   return cudaSuccess;
 }

@@ -34,8 +34,10 @@
 #include <cstring>
 #include <functional>
 #include <source_location>
+#include <string>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 // --- Qualifiers, vector types, built-in variables ---
 
@@ -97,6 +99,15 @@ enum class Wait : unsigned char {
 
 void set_workers(int count);        // host threads that run blocks; two unless set
 void set_seed(std::uint64_t seed);  // 0: no pre-emption, threads in order; else a repeatable schedule per block
+// Dynamic shared memory that a block can have with opting in: another device than sm_90, down to one that has none.
+void set_shared_maximum(std::size_t bytes);
+std::size_t shared_maximum();
+std::vector<std::string> launched_kernels();  // their names as RM_LAUNCH was given them, each once
+// Fills `bytes` of scratch memory within a larger allocation and, for the address sanitizer, closes what is around
+// them, until open_scratch.
+void close_scratch(void* scratch, std::size_t bytes, void* allocation, std::size_t allocated);
+void open_scratch(void* allocation, std::size_t allocated);
+const char* sanitizer();  // that this is built with: "address", "thread" or nothing
 
 void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::size_t shared_bytes,
             const std::function<void()>& body);  // throws CudaError
@@ -365,7 +376,7 @@ using cudaStream_t = struct CUstream_st*;
 
 namespace rapidmask::emu {
 inline constexpr std::size_t kSharedDefault = 48 << 10;   // bytes of dynamic shared memory without opting in
-inline constexpr std::size_t kSharedMaximum = 227 << 10;  // as sm_90
+inline constexpr std::size_t kSharedMaximum = 227 << 10;  // as sm_90, unless set_shared_maximum tells otherwise
 cudaError_t record(cudaError_t status);                   // what cudaGetLastError returns next
 }  // namespace rapidmask::emu
 
@@ -384,7 +395,7 @@ cudaError_t cudaMalloc(T** out, std::size_t bytes) {
 }
 template <class T>
 cudaError_t cudaFuncSetAttribute(T* kernel, cudaFuncAttribute, int value) {
-  if (value < 0 || static_cast<std::size_t>(value) > rapidmask::emu::kSharedMaximum)
+  if (value < 0 || static_cast<std::size_t>(value) > rapidmask::emu::shared_maximum())
     return rapidmask::emu::record(cudaErrorInvalidValue);
   rapidmask::emu::allow_dynamic_shared(reinterpret_cast<const void*>(kernel), static_cast<std::size_t>(value));
   return cudaSuccess;

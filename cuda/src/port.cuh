@@ -95,6 +95,30 @@ __device__ __forceinline__ void st_relaxed(T* address, std::type_identity_t<T> v
 #endif
 }
 
+// The same two for 32-bit integers in shared memory, which is not served by L2.
+template <class T>
+__device__ __forceinline__ T ld_relaxed_shared(const T* address) {
+  static_assert(std::is_integral_v<T> && sizeof(T) == 4, "ld_relaxed_shared: 32-bit integers");
+#ifdef RM_EMULATE
+  return emu::ld_relaxed(address);
+#else
+  unsigned value;
+  const auto offset = static_cast<unsigned>(__cvta_generic_to_shared(address));
+  asm volatile("ld.relaxed.cta.shared.b32 %0, [%1];" : "=r"(value) : "r"(offset) : "memory");
+  return static_cast<T>(value);
+#endif
+}
+template <class T>
+__device__ __forceinline__ void st_relaxed_shared(T* address, std::type_identity_t<T> value) {
+  static_assert(std::is_integral_v<T> && sizeof(T) == 4, "st_relaxed_shared: 32-bit integers");
+#ifdef RM_EMULATE
+  emu::st_relaxed(address, value);
+#else
+  const auto offset = static_cast<unsigned>(__cvta_generic_to_shared(address));
+  asm volatile("st.relaxed.cta.shared.b32 [%0], %1;" ::"r"(offset), "r"(static_cast<unsigned>(value)) : "memory");
+#endif
+}
+
 // The helpers below hold for one-dimensional blocks of a multiple of 32 threads, at most 1024, with every thread of the
 // warp (or block) calling. T is a 32- or 64-bit integer: the results do not depend on the order of addition.
 

@@ -10,7 +10,18 @@ from ._cpu import version as __version__
 from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
-from .ops.components import Components, connected_components, fill_holes, label, remove_small_objects
+from .ops.clean_scores import clean_scores
+from .ops.components import (
+    Components,
+    clear_border,
+    component_areas,
+    connected_components,
+    fill_holes,
+    keep_largest,
+    label,
+    remove_small_holes,
+    remove_small_objects,
+)
 from .ops.draw import apply_mask, overlay
 from .ops.measure import mask_areas, masks_to_boxes
 from .ops.pack import pack, unpack
@@ -36,6 +47,9 @@ __all__ = [
     "__version__",
     "adaptive_threshold",
     "apply_mask",
+    "clean_scores",
+    "clear_border",
+    "component_areas",
     "connected_components",
     "cuda_status",
     "fill_holes",
@@ -43,11 +57,13 @@ __all__ = [
     "hysteresis_threshold",
     "isa",
     "isa_levels",
+    "keep_largest",
     "label",
     "mask_areas",
     "masks_to_boxes",
     "overlay",
     "pack",
+    "remove_small_holes",
     "remove_small_objects",
     "rle_decode",
     "rle_encode",

@@ -124,6 +124,13 @@ def current_stream(array: Array) -> int:
     return 1  # the legacy default stream, which waits for all others
 
 
+def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """Return the array with another shape of as many elements."""
+    if hasattr(array, "reshape"):
+        return array.reshape(shape)
+    return array.__array_namespace__().reshape(array, shape)
+
+
 def to_float64(array: Array) -> Array:
     """Return the array with elements of float64, of the same library and device."""
     torch = sys.modules.get("torch")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from . import (
     adaptive_threshold,
-    connected_components,
     fill_holes,
     hysteresis_threshold,
+    label,
     remove_small_objects,
     threshold,
     threshold_isodata,
@@ -178,5 +178,5 @@ def segment(grey: Grey, method: str, options: Options) -> Segmentation:
         mask = fill_holes(mask, connectivity=options.connectivity)
     if options.min_area > 1:
         mask = remove_small_objects(mask, options.min_area, connectivity=options.connectivity)
-    components = connected_components(mask, connectivity=options.connectivity)
-    return Segmentation(components.labels, int(components.count), value, time.perf_counter() - start)
+    labels, count = label(mask, connectivity=options.connectivity, return_count=True)
+    return Segmentation(labels, count, value, time.perf_counter() - start)

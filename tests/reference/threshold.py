@@ -1,5 +1,6 @@
 """Comparison pixel by pixel in Python's numbers, which compare exactly across types."""
 
+import itertools
 import operator
 
 import numpy as np
@@ -20,15 +21,13 @@ def hysteresis(x, low, high, connectivity=8):
     """Grow the pixels above high into those above low until nothing changes."""
     weak = (x > low) | (x > high)
     grown = x > high
+    axes = {4: 1, 8: 2, 6: 1, 18: 2, 26: 3}[connectivity]  # that a step to a neighbour may move along
+    steps = [step for step in itertools.product((0, 1, 2), repeat=x.ndim) if np.abs(np.subtract(step, 1)).sum() <= axes]
     while True:
         padded = np.pad(grown, 1)
-        h, w = x.shape
-        steps = [(-1, 0), (1, 0), (0, -1), (0, 1)]
-        if connectivity == 8:
-            steps += [(-1, -1), (-1, 1), (1, -1), (1, 1)]
-        new = grown.copy()
-        for dy, dx in steps:
-            new |= padded[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w]
+        new = np.zeros_like(grown)
+        for step in steps:
+            new |= padded[tuple(slice(begin, begin + extent) for begin, extent in zip(step, x.shape, strict=True))]
         new &= weak
         if (new == grown).all():
             return grown

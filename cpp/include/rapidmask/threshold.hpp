@@ -237,15 +237,10 @@ struct MaskOutput {
 
 namespace cpu {
 void threshold(const Context&, const Image& image, const ThresholdValue& value, Comparison, const MaskOutput& masks);
-// The components of `weak` that hold a pixel of `strong` (pixels of `strong` outside `weak` count for nothing).
-void hysteresis(const Context&, const View<const std::uint8_t>& weak, const std::uint8_t* strong, int connectivity,
-                std::uint8_t* masks);
 }  // namespace cpu
 
 namespace cuda {
 void threshold(const Context&, const Image& image, const ThresholdValue& value, Comparison, const MaskOutput& masks);
-void hysteresis(const Context&, const View<const std::uint8_t>& weak, const std::uint8_t* strong, int connectivity,
-                std::uint8_t* masks);
 }  // namespace cuda
 
 }  // namespace rapidmask

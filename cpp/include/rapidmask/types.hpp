@@ -126,6 +126,42 @@ RM_HOST_DEVICE float to_float(Half x) {
   return sign != 0 ? -subnormal : subnormal;
 }
 
+namespace detail {
+// The bits of the nearest number with `kFraction` bits of fraction and exponents from 1 - kBias to kBias.
+template <int kFraction, int kBias>
+RM_HOST_DEVICE std::uint16_t round_to_bits(double x) {
+  std::uint64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const auto sign = static_cast<std::uint16_t>(bits >> 48 & 0x8000u);
+  constexpr auto kInfinity = static_cast<std::uint16_t>((2 * kBias + 1) << kFraction);
+  const int exponent = static_cast<int>(bits >> 52 & 0x7ff) - 1023;
+  if (x != x) return static_cast<std::uint16_t>(sign | kInfinity | 1 << (kFraction - 1));
+  if (exponent > kBias) return static_cast<std::uint16_t>(sign | kInfinity);
+  const int unit = exponent > 1 - kBias ? exponent : 1 - kBias;  // subnormal numbers share the smallest exponent
+  const int shift = 52 - kFraction + unit - exponent;
+  if (shift > 53) return sign;
+  const std::uint64_t significand = (bits & 0xfffffffffffffull) | 0x10000000000000ull;
+  const std::uint64_t rest = significand & ((std::uint64_t{1} << shift) - 1);
+  const std::uint64_t half = std::uint64_t{1} << (shift - 1);
+  std::uint64_t rounded = significand >> shift;
+  if (rest > half || (rest == half && (rounded & 1) != 0)) ++rounded;
+  rounded += static_cast<std::uint64_t>(unit - 1 + kBias) << kFraction;  // the implicit bit adds 1 to the exponent
+  return static_cast<std::uint16_t>(sign | rounded);
+}
+}  // namespace detail
+
+// The nearest value of a floating type, ties to even; infinite above the largest.
+template <class T>
+RM_HOST_DEVICE T nearest(double x) {
+  if constexpr (std::is_same_v<T, Half>) {
+    return {detail::round_to_bits<10, 15>(x)};
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return {detail::round_to_bits<7, 127>(x)};
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
 template <class T>
 struct Type {
   using type = T;
@@ -154,6 +190,16 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visit) {
 
 inline std::size_t item_size(DType dtype) {
   return visit_dtype(dtype, [](auto type) { return sizeof(typename decltype(type)::type); });
+}
+
+// A number as an array of that type would hold it, where the type is floating.
+inline double round_to(DType dtype, double x) {
+  switch (dtype) {
+    case DType::float16: return to_float(nearest<Half>(x));
+    case DType::bfloat16: return to_float(nearest<BFloat16>(x));
+    case DType::float32: return nearest<float>(x);
+    default: return x;
+  }
 }
 
 inline bool is_floating(DType dtype) { return dtype >= DType::float16; }

@@ -6,22 +6,29 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "isa/component_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/threshold_rows.hpp"
+#include "isa/value_rows.hpp"
 
 namespace rapidmask {
 
 #define RM_DECLARE_LEVEL(level)              \
   namespace level {                          \
+  extern const ComponentRows component_rows; \
   extern const HistogramRows histogram_rows; \
   extern const LocalRows local_rows;         \
   extern const PackRows pack_rows;           \
   extern const ThresholdRows threshold_rows; \
+  extern const ValueRows value_rows;         \
   }
-#define RM_LEVEL_ENTRY(level) \
-  Level { #level, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows }
+#define RM_LEVEL_ENTRY(level)                                                                      \
+  Level {                                                                                          \
+    #level, &level::component_rows, &level::histogram_rows, &level::local_rows, &level::pack_rows, \
+        &level::threshold_rows, &level::value_rows                                                 \
+  }
 
 RM_DECLARE_LEVEL(baseline)
 #if defined(__x86_64__)
@@ -33,10 +40,12 @@ namespace {
 
 struct Level {
   const char* name;
+  const ComponentRows* component;
   const HistogramRows* histogram;
   const LocalRows* local;
   const PackRows* pack;
   const ThresholdRows* threshold;
+  const ValueRows* value;
 };
 
 constexpr std::array kLevels{
@@ -102,9 +111,11 @@ std::vector<std::string> available_levels() {
 std::string current_level() { return current()->name; }
 void set_level(const std::string& name) { current() = find_level(name, "set_isa"); }
 
+const ComponentRows& component_rows() { return *current()->component; }
 const HistogramRows& histogram_rows() { return *current()->histogram; }
 const LocalRows& local_rows() { return *current()->local; }
 const PackRows& pack_rows() { return *current()->pack; }
 const ThresholdRows& threshold_rows() { return *current()->threshold; }
+const ValueRows& value_rows() { return *current()->value; }
 
 }  // namespace rapidmask

@@ -21,29 +21,12 @@ def check_output(function: str, output: str) -> None:
         raise ValueError(f"{function}: output must be one of {', '.join(OUTPUTS)}, got {output!r}")
 
 
-def check_connectivity(function: str, connectivity: int) -> int:
-    """Return the number of neighbours, if it is one of a plane."""
-    if connectivity not in (4, 8):
-        raise ValueError(f"{function}: connectivity must be 4 or 8, got {connectivity!r}")
+def check_connectivity(function: str, connectivity: int, *, volumes: bool = False) -> int:
+    """Return the number of neighbours, if it is one of a plane or, with ``volumes``, of a plane or volume."""
+    if connectivity not in ((4, 8, 6, 18, 26) if volumes else (4, 8)):
+        allowed = "4 or 8 (images), 6, 18 or 26 (volumes)" if volumes else "4 or 8"
+        raise ValueError(f"{function}: connectivity must be {allowed}, got {connectivity!r}")
     return int(connectivity)
-
-
-def as_dense(masks: Masks) -> Array:
-    """Return masks of any form as a dense array."""
-    return masks.to_dense() if isinstance(masks, (PackedMasks, RLEMasks)) else masks
-
-
-def filter_masks(masks: Masks, apply: Callable[[Array], Array]) -> Masks:
-    """Apply a function from dense masks to dense masks, and give back the form that came."""
-    if isinstance(masks, PackedMasks):
-        dense = apply(masks.to_dense("uint8"))
-        return PackedMasks._wrap(_dispatch.backend(dense).pack(dense), masks.size)
-    if isinstance(masks, RLEMasks):
-        counts, offsets = _dispatch.host_backend("rle_encode", masks.counts).rle_encode(
-            apply(masks.to_dense("uint8")), None
-        )
-        return RLEMasks._wrap(counts, offsets, masks.size)
-    return apply(masks)
 
 
 def bits_of(masks: Masks) -> tuple[Array, int | None]:

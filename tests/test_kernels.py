@@ -1,0 +1,185 @@
+"""Every CUDA kernel runs on small arrays under the emulator, and gives what the CPU gives.
+
+This is the file that `.ci/sanitize` repeats with `_emu` built under the address and thread sanitizers, which end the
+process where a kernel leaves its memory or races. A family adds the calls that reach its kernels to `CALLS`.
+"""
+
+import dataclasses
+import functools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rapidmask
+from inputs import spiral
+from rapidmask import PackedMasks, RLEMasks, _dispatch, _emu
+
+KERNELS = Path(__file__).resolve().parent.parent / "cuda/src"
+
+RANDOM = np.random.default_rng(5)
+MASKS = RANDOM.random((3, 21, 70)) < 0.6  # some blocks of threads, and rows that end within a word
+PACKED = rapidmask.pack(MASKS)
+WIDE = RANDOM.random((1, 3, 2100)) < 0.5  # rows of more than one strip of words
+VOLUMES = RANDOM.random((2, 4, 9, 70)) < 0.2
+SPIRALS = np.stack([spiral(33), spiral(33).T, ~spiral(33)])
+BYTES = RANDOM.integers(0, 256, (2, 40, 67), np.uint8)
+WORDS = RANDOM.integers(-300, 300, (2, 40, 67), np.int16)
+INTEGERS = RANDOM.integers(-300, 300, (2, 40, 67), np.int32)
+FLOATS = RANDOM.normal(size=(2, 40, 67)).astype(np.float32)
+
+CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
+METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
+
+
+def over(function, inputs, /, *arguments, **options):
+    """The call of a function on each of some inputs."""
+    return lambda: [function(array, *arguments, **options) for array in inputs]
+
+
+def in_tiles(call):
+    """The call on a device whose blocks have no shared memory for whole masks."""
+
+    def call_in_tiles():
+        _emu.set_shared_maximum(0)
+        result = call()
+        _emu.set_shared_maximum(227 << 10)
+        return result
+
+    return call_in_tiles
+
+
+def tables(masks, connectivity):
+    """The fields of a table of components."""
+    return list(dataclasses.astuple(rapidmask.connected_components(masks, connectivity=connectivity)))
+
+
+# What is called, by name: functions that return results to compare, or lists of them.
+CALLS = {
+    "pack": over(rapidmask.pack, [MASKS]),
+    "unpack": over(rapidmask.unpack, [PACKED]),
+    "mask_areas": over(rapidmask.mask_areas, [MASKS, PACKED]),
+    "masks_to_boxes": over(rapidmask.masks_to_boxes, [MASKS, PACKED]),
+    "threshold": over(rapidmask.threshold, [BYTES, FLOATS], 0.5),
+    "threshold packed": over(rapidmask.threshold, [BYTES, FLOATS], np.array([0.2, 0.7]), output="packed"),
+    "threshold_multiotsu": over(rapidmask.threshold_multiotsu, [BYTES, FLOATS]),
+    "threshold_local": lambda: [
+        rapidmask.threshold_local(FLOATS, 5, method=method) for method in ("gaussian", "mean", "median")
+    ],
+    "threshold_niblack": over(rapidmask.threshold_niblack, [BYTES, FLOATS], window_size=5),
+    "threshold_sauvola": over(rapidmask.threshold_sauvola, [BYTES, FLOATS], window_size=5),
+    "adaptive_threshold": lambda: [
+        rapidmask.adaptive_threshold(image, 5, method=method, output=output)
+        for image in (BYTES, FLOATS)
+        for method in ("gaussian", "mean", "median")
+        for output in ("bool", "packed")
+    ],
+    "connected_components": lambda: [tables(MASKS, 8), tables(WIDE, 4), tables(VOLUMES, 26)],
+    "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
+}
+for method in METHODS:
+    images = [BYTES, WORDS, INTEGERS, FLOATS] if method != "minimum" else [BYTES // 9 * 9 + 4 * (BYTES > 128)]
+    CALLS[f"threshold_{method}"] = over(getattr(rapidmask, f"threshold_{method}"), images)
+OF_COMPONENTS = {
+    "label": over(rapidmask.label, [MASKS, SPIRALS, PACKED, WIDE]),
+    "label of volumes": over(rapidmask.label, [VOLUMES], connectivity=26),
+    "component_areas": over(rapidmask.component_areas, [MASKS, SPIRALS, WIDE]),
+    "remove_small_objects": over(rapidmask.remove_small_objects, [MASKS, SPIRALS, PACKED, WIDE], 9),
+    "remove_small_holes": over(rapidmask.remove_small_holes, [MASKS, PACKED, WIDE], 9, border_is_hole=False),
+    "fill_holes": over(rapidmask.fill_holes, [MASKS, SPIRALS, PACKED, WIDE]),
+    "fill_holes of volumes": over(rapidmask.fill_holes, [~VOLUMES], connectivity=26),
+    "clear_border": over(rapidmask.clear_border, [MASKS, PACKED]),
+    "keep_largest": over(rapidmask.keep_largest, [MASKS, SPIRALS, WIDE]),
+    "keep the largest nine": over(rapidmask.keep_largest, [MASKS, WIDE], 9),
+    "hysteresis_threshold": over(rapidmask.hysteresis_threshold, [FLOATS], 0.0, 1.5),
+    "clean_scores": over(rapidmask.clean_scores, [FLOATS, FLOATS.astype(np.float16)], **CLEANING),
+    "clean_scores in place": lambda: [
+        rapidmask.clean_scores(scores, **CLEANING, sprinkles_after_holes=False, out=scores)
+        for scores in (FLOATS.copy(), FLOATS.astype(np.float64))
+    ],
+}
+for name, call in OF_COMPONENTS.items():
+    CALLS[name] = call
+    CALLS[f"{name}, in tiles"] = in_tiles(call)
+
+
+def assert_same(result, expected):
+    assert type(result) is type(expected)
+    if isinstance(result, (list, tuple)):
+        for one, other in zip(result, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(result, (PackedMasks, RLEMasks)):
+        assert result == expected
+    else:
+        np.testing.assert_array_equal(result, expected)
+
+
+def own_name(launched):
+    """Name of a kernel without the template arguments and parentheses of its launch."""
+    return re.search(r"\w+", launched)[0]
+
+
+@functools.cache
+def launched_by(name):
+    """Names of the kernels launched so far, after the call `name`, whose result is compared with the CPU's."""
+    with _dispatch.serve_host_memory_by(_emu):
+        result = CALLS[name]()
+    assert_same(result, CALLS[name]())
+    return {own_name(kernel) for kernel in _emu.launched_kernels()}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_kernels_give_what_the_cpu_gives(name):
+    launched_by(name)
+
+
+def test_every_kernel_is_launched_and_by_its_own_name():
+    sources = "".join(path.read_text() for path in sorted(KERNELS.glob("*.cu*")))
+    defined = set(re.findall(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)", sources))
+    assert len(defined) > 20
+    launched = set().union(*(launched_by(name) for name in CALLS))
+    assert defined - launched == set(), "kernels that no call in CALLS launches"
+    assert launched - defined == set(), "launched by another name than the kernel's: RM_LAUNCH takes the kernel itself"
+
+
+# A fault in what the kernels are given, to see that a sanitized build ends the process and says why.
+FAULTS = {
+    "address": """
+import numpy as np
+shorter = np.lib.stride_tricks.as_strided(np.ones((40, 64), bool), (41, 64))  # claims a row beyond its memory
+rapidmask.pack(shorter)
+""",
+    "thread": """
+import ctypes, threading, numpy as np
+masks = np.ones((256, 256), bool)
+done = threading.Event()
+def write():
+    while not done.is_set():
+        ctypes.memset(masks.ctypes.data, 1, masks.size)
+thread = threading.Thread(target=write)
+thread.start()
+rapidmask.pack(masks)
+done.set()
+thread.join()
+""",
+}
+
+
+@pytest.mark.skipif(not _emu.sanitizer, reason="_emu was built without a sanitizer")
+def test_the_sanitizer_ends_the_process():
+    load = (
+        "import importlib.util, sys, rapidmask\n"
+        "from rapidmask import _dispatch\n"
+        "spec = importlib.util.spec_from_file_location('rapidmask._emu', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "_dispatch._host = module\n"
+    )
+    code = load + FAULTS[_emu.sanitizer]
+    done = subprocess.run([sys.executable, "-c", code, _emu.__file__], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 66, done.stderr
+    assert {"address": "heap-buffer-overflow", "thread": "data race"}[_emu.sanitizer] in done.stderr
+    assert "pack_masks_kernel" in done.stderr
