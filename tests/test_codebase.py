@@ -20,7 +20,7 @@ HEADERS = ROOT / "cpp/include/rapidmask"
 HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matplotlib")
 
 # Families without kernels, and the functions of `_cpu` that have no twin on a device.
-WITHOUT_KERNELS = {"draw"}
+WITHOUT_KERNELS = {"draw", "footprints"}
 SETTINGS = {"version", "get_num_threads", "set_num_threads", "isa", "isa_levels", "set_isa"}
 
 

@@ -28,6 +28,19 @@ def adaptive_threshold(
 def label(masks: Array, connectivity: int) -> tuple[Any, Any]: ...
 def remove_small_objects(masks: Array, min_area: int, connectivity: int) -> Any: ...
 def fill_holes(masks: Array, connectivity: int) -> Any: ...
+def morphology(
+    masks: Array,
+    width: int | None,
+    operation: str,
+    footprint: bytes,
+    d: int,
+    h: int,
+    w: int,
+    volumes: bool,
+    iterations: int,
+    border: str,
+    out: Array | None,
+) -> Any: ...
 def mask_areas(masks: Array, width: int | None) -> Any: ...
 def masks_to_boxes(masks: Array, width: int | None) -> Any: ...
 

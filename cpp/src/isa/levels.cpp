@@ -8,20 +8,25 @@
 
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
+#include "isa/morphology_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/threshold_rows.hpp"
 
 namespace rapidmask {
 
-#define RM_DECLARE_LEVEL(level)              \
-  namespace level {                          \
-  extern const HistogramRows histogram_rows; \
-  extern const LocalRows local_rows;         \
-  extern const PackRows pack_rows;           \
-  extern const ThresholdRows threshold_rows; \
+#define RM_DECLARE_LEVEL(level)                \
+  namespace level {                            \
+  extern const HistogramRows histogram_rows;   \
+  extern const LocalRows local_rows;           \
+  extern const MorphologyRows morphology_rows; \
+  extern const PackRows pack_rows;             \
+  extern const ThresholdRows threshold_rows;   \
   }
-#define RM_LEVEL_ENTRY(level) \
-  Level { #level, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows }
+#define RM_LEVEL_ENTRY(level)                                                                       \
+  Level {                                                                                           \
+    #level, &level::histogram_rows, &level::local_rows, &level::morphology_rows, &level::pack_rows, \
+        &level::threshold_rows                                                                      \
+  }
 
 RM_DECLARE_LEVEL(baseline)
 #if defined(__x86_64__)
@@ -35,6 +40,7 @@ struct Level {
   const char* name;
   const HistogramRows* histogram;
   const LocalRows* local;
+  const MorphologyRows* morphology;
   const PackRows* pack;
   const ThresholdRows* threshold;
 };
@@ -104,6 +110,7 @@ void set_level(const std::string& name) { current() = find_level(name, "set_isa"
 
 const HistogramRows& histogram_rows() { return *current()->histogram; }
 const LocalRows& local_rows() { return *current()->local; }
+const MorphologyRows& morphology_rows() { return *current()->morphology; }
 const PackRows& pack_rows() { return *current()->pack; }
 const ThresholdRows& threshold_rows() { return *current()->threshold; }
 
