@@ -43,7 +43,15 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            writes = name in ("unpack", "threshold", "label", "label_values", "component_areas", "clean_scores")
+            writes = name in (
+                "unpack",
+                "threshold",
+                "label",
+                "label_values",
+                "component_areas",
+                "clean_scores",
+                "morphology",
+            )
             outputs = [a for a in arguments[-1:] if writes and isinstance(a, np.ndarray)]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)

@@ -78,6 +78,10 @@ CALLS = {
         for output in ("bool", "packed")
     ],
     "connected_components": lambda: [tables(MASKS, 8), tables(WIDE, 4), tables(VOLUMES, 26)],
+    "dilate": over(rapidmask.dilate, [MASKS, PACKED, WIDE], rapidmask.disk(3), border="ones"),
+    "opening": over(rapidmask.opening, [MASKS, PACKED, WIDE], rapidmask.square(5), iterations=20),
+    "gradient": over(rapidmask.gradient, [VOLUMES], rapidmask.ball(2), border="zeros"),
+    "boundary": over(rapidmask.boundary, [MASKS, PACKED]),
     "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
 }
 for method in METHODS:

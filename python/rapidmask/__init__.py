@@ -23,7 +23,18 @@ from .ops.components import (
     remove_small_objects,
 )
 from .ops.draw import apply_mask, overlay
+from .ops.footprints import ball, cross, diamond, disk, ellipse, rectangle, square
 from .ops.measure import mask_areas, masks_to_boxes
+from .ops.morphology import (
+    black_tophat,
+    boundary,
+    closing,
+    dilate,
+    erode,
+    gradient,
+    opening,
+    white_tophat,
+)
 from .ops.pack import pack, unpack
 from .ops.rle import rle_decode, rle_encode, rle_from_string, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
@@ -47,13 +58,24 @@ __all__ = [
     "__version__",
     "adaptive_threshold",
     "apply_mask",
+    "ball",
+    "black_tophat",
+    "boundary",
     "clean_scores",
     "clear_border",
+    "closing",
     "component_areas",
     "connected_components",
+    "cross",
     "cuda_status",
+    "diamond",
+    "dilate",
+    "disk",
+    "ellipse",
+    "erode",
     "fill_holes",
     "get_num_threads",
+    "gradient",
     "hysteresis_threshold",
     "isa",
     "isa_levels",
@@ -61,8 +83,10 @@ __all__ = [
     "label",
     "mask_areas",
     "masks_to_boxes",
+    "opening",
     "overlay",
     "pack",
+    "rectangle",
     "remove_small_holes",
     "remove_small_objects",
     "rle_decode",
@@ -71,6 +95,7 @@ __all__ = [
     "rle_to_string",
     "set_isa",
     "set_num_threads",
+    "square",
     "threshold",
     "threshold_isodata",
     "threshold_li",
@@ -84,4 +109,5 @@ __all__ = [
     "threshold_triangle",
     "threshold_yen",
     "unpack",
+    "white_tophat",
 ]

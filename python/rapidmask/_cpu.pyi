@@ -50,6 +50,19 @@ def clean_scores(
     connectivity: int,
     out: Array | None,
 ) -> Any: ...
+def morphology(
+    masks: Array,
+    width: int | None,
+    operation: str,
+    footprint: bytes,
+    d: int,
+    h: int,
+    w: int,
+    volumes: bool,
+    iterations: int,
+    border: str,
+    out: Array | None,
+) -> Any: ...
 def mask_areas(masks: Array, width: int | None) -> Any: ...
 def masks_to_boxes(masks: Array, width: int | None) -> Any: ...
 

@@ -9,50 +9,52 @@
 #include "isa/component_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
+#include "isa/morphology_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
 namespace rapidmask {
 
-#define RM_DECLARE_LEVEL(level)              \
-  namespace level {                          \
-  extern const ComponentRows component_rows; \
-  extern const HistogramRows histogram_rows; \
-  extern const LocalRows local_rows;         \
-  extern const PackRows pack_rows;           \
-  extern const ThresholdRows threshold_rows; \
-  extern const ValueRows value_rows;         \
-  }
-#define RM_LEVEL_ENTRY(level)                                                                      \
-  Level {                                                                                          \
-    #level, &level::component_rows, &level::histogram_rows, &level::local_rows, &level::pack_rows, \
-        &level::threshold_rows, &level::value_rows                                                 \
+// The tables that every level has.
+#define RM_TABLES(X)                 \
+  X(ComponentRows, component_rows)   \
+  X(HistogramRows, histogram_rows)   \
+  X(LocalRows, local_rows)           \
+  X(MorphologyRows, morphology_rows) \
+  X(PackRows, pack_rows)             \
+  X(ThresholdRows, threshold_rows)   \
+  X(ValueRows, value_rows)
+
+#define RM_TABLE_MEMBER(Table, table) const Table* table;
+#define RM_TABLE_DECLARATION(Table, table) extern const Table table;
+#define RM_TABLE_ADDRESS(Table, table) &table,
+#define RM_LEVEL_TABLES(level)                                  \
+  namespace level {                                             \
+  RM_TABLES(RM_TABLE_DECLARATION)                               \
+  constexpr Level kTables{#level, RM_TABLES(RM_TABLE_ADDRESS)}; \
   }
 
-RM_DECLARE_LEVEL(baseline)
+namespace {
+struct Level {
+  const char* name;
+  RM_TABLES(RM_TABLE_MEMBER)
+};
+}  // namespace
+
+RM_LEVEL_TABLES(baseline)
 #if defined(__x86_64__)
-RM_DECLARE_LEVEL(x86_v3)
-RM_DECLARE_LEVEL(x86_v4)
+RM_LEVEL_TABLES(x86_v3)
+RM_LEVEL_TABLES(x86_v4)
 #endif
 
 namespace {
 
-struct Level {
-  const char* name;
-  const ComponentRows* component;
-  const HistogramRows* histogram;
-  const LocalRows* local;
-  const PackRows* pack;
-  const ThresholdRows* threshold;
-  const ValueRows* value;
-};
-
 constexpr std::array kLevels{
-    RM_LEVEL_ENTRY(baseline),
+    baseline::kTables,
 #if defined(__x86_64__)
-    RM_LEVEL_ENTRY(x86_v3),
-    RM_LEVEL_ENTRY(x86_v4),
+    x86_v3::kTables,
+    x86_v4::kTables,
 #endif
 };
 
@@ -111,11 +113,8 @@ std::vector<std::string> available_levels() {
 std::string current_level() { return current()->name; }
 void set_level(const std::string& name) { current() = find_level(name, "set_isa"); }
 
-const ComponentRows& component_rows() { return *current()->component; }
-const HistogramRows& histogram_rows() { return *current()->histogram; }
-const LocalRows& local_rows() { return *current()->local; }
-const PackRows& pack_rows() { return *current()->pack; }
-const ThresholdRows& threshold_rows() { return *current()->threshold; }
-const ValueRows& value_rows() { return *current()->value; }
+#define RM_TABLE_ACCESSOR(Table, table) \
+  const Table& table() { return *current()->table; }
+RM_TABLES(RM_TABLE_ACCESSOR)
 
 }  // namespace rapidmask
