@@ -85,6 +85,42 @@ def _noisy(side: int) -> Array:
     return np.random.default_rng(6).random((side, side)) < 0.5
 
 
+def _comb(side: int) -> Array:
+    """Teeth one pixel wide that meet in the last row: what joins a component comes last."""
+    mask = np.zeros((side, side), bool)
+    mask[:, ::2] = mask[-1] = True
+    return mask
+
+
+def _spiral(side: int) -> Array:
+    """A line one pixel wide from the corner inwards, with as much ground between its turns."""
+    mask = np.zeros((side, side), bool)
+    for ring in range(0, side // 2 - 1, 2):
+        low, high = ring, side - 1 - ring
+        mask[low, max(0, low - 1) : high + 1] = mask[low : high + 1, high] = mask[high, low : high + 1] = True
+        mask[low + 2 : high + 1, low] = True  # one pixel short: here the next turn begins
+        mask[low + 2, low : low + 2] = True
+    return mask
+
+
+def _volume(side: int) -> Array:
+    """Blobs in three dimensions, of some 16 voxels."""
+    cell = 16
+    values = np.random.default_rng(9).standard_normal((side // cell + 2,) * 3, np.float32)
+    before, after = _blend(side, cell)
+    for axis in range(3):
+        values = np.moveaxis(values, axis, -1)
+        values = values[..., before] * (1 - after) + values[..., before + 1] * after
+        values = np.moveaxis(values, -1, axis)
+    return values > 0.3
+
+
+def _classes(side: int) -> Array:
+    """A map of six classes and background, as semantic segmentation gives it."""
+    scores = np.stack([_smooth((side, side), 64, seed=200 + i) for i in range(7)])
+    return scores.argmax(0).astype(np.uint8)
+
+
 _MAKERS: dict[str, Callable[[], Array]] = {
     "logits 12 MP": partial(_logits, _12MP),
     "logits 2999×4001": partial(_logits, _ODD),
@@ -99,7 +135,17 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "SAM 64": partial(_sam, 64, 1024),
     "instances": partial(_instances, 300, (720, 1280)),
     "smooth2k": lambda: _smooth((2048, 2048), 64, seed=7) > 0.5,
+    "smooth 2019×2021": lambda: _smooth((2019, 2021), 64, seed=7) > 0.5,
     "noisy2k": partial(_noisy, 2048),
+    "checkerboard 2k": lambda: np.indices((2048, 2048)).sum(0) % 2 == 0,
+    "comb 2k": partial(_comb, 2048),
+    "spiral 2k": partial(_spiral, 2048),
+    "diagonals 2k": lambda: (np.indices((2048, 2048)).sum(0) % 4) < 2,
+    "foreground 2k": lambda: np.ones((2048, 2048), bool),
+    "classes 2k": partial(_classes, 2048),
+    "volume 256³": partial(_volume, 256),
+    "noisy volume 256³": lambda: np.random.default_rng(10).random((256, 256, 256), np.float32) < 0.3,
+    "SAM logits 64×256²": lambda: np.stack([_smooth((256, 256), 32, seed=300 + i) for i in range(64)]) - 0.5,
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

@@ -105,6 +105,8 @@ class Comparison:
     goal: float | None = None  # ratio that is hoped for, on one thread
     goal_2_threads: float | None = None
     limit_us: float | None = None  # microseconds that a call may take, at every level
+    yardstick: str = ""  # another case, of ordinary content
+    slowdown: float | None = None  # times as long as there that ours may take for a pixel here, at every level
 
     def bar_at(self, level: str, threads: int) -> float | None:
         if self.bar is None or threads != 1 or level not in BAR_SHARE:
@@ -137,7 +139,10 @@ def measure(comparison: Comparison, *, level: str, threads: int, seconds: float,
     rapidmask.set_isa(level)
     set_threads(threads)
     contest.assert_answers()
-    times = _rounds([contest.ours, *(peer.call for peer in contest.peers)], seconds, least_rounds)
+    calls = [contest.ours, *(peer.call for peer in contest.peers)]
+    if comparison.yardstick:
+        calls.append(comparison.contest(cases.load(comparison.yardstick)).ours)
+    times = _rounds(calls, seconds, least_rounds)
     ours = times[:, 0]
     peers = []
     for i, peer in enumerate(contest.peers, 1):
@@ -161,6 +166,18 @@ def measure(comparison: Comparison, *, level: str, threads: int, seconds: float,
         "bar": comparison.bar_at(level, threads),
         "goal": comparison.goal_at(threads),
         "limit_us": comparison.limit_us,
+        "content": _content(comparison, times[:, 0], times[:, -1]) if comparison.yardstick else None,
+    }
+
+
+def _content(comparison: Comparison, ours: np.ndarray, yardstick: np.ndarray) -> dict[str, Any]:
+    """What a pixel costs, and how many times as much as in the case of ordinary content."""
+    pixels, others = cases.load(comparison.case).size, cases.load(comparison.yardstick).size
+    return {
+        "ns_per_pixel": float(np.median(ours)) / pixels * 1e9,
+        "yardstick": comparison.yardstick,
+        "slowdown": float(np.median(ours / yardstick)) * others / pixels,
+        "limit": comparison.slowdown,
     }
 
 

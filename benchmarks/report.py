@@ -29,7 +29,10 @@ FAMILIES = ("threshold", "pack", "components", "rle", "overhead")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
-_PEERS = ("numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools")
+_PEERS = (
+    "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools",
+    "connected-components-3d", "fill-voids",
+)  # fmt: skip
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 
@@ -96,6 +99,9 @@ def bar_met(row: dict[str, Any]) -> bool | None:
     """Whether a row meets its bar: None where it has none, or where a peer is missing that might be the fastest."""
     if row["limit_us"] is not None:
         return row["ours_ms"] * 1e3 <= row["limit_us"]
+    content = row.get("content")
+    if content and content["slowdown"] > content["limit"]:
+        return False
     if row["bar"] is None or row["missing"]:
         return None
     return best(row)["ratio"] >= row["bar"]
@@ -122,7 +128,8 @@ def run_family(family: str, level: str, threads: int, options: argparse.Namespac
             continue
         rows.append(row)
         peers = "; ".join(f"{ratio(peer['ratio'])} {peer['name']} {duration(peer['ms'])}" for peer in row["peers"])
-        print(f"{duration(row['ours_ms'])}; {peers}{'; BAR MISSED' if bar_met(row) is False else ''}", flush=True)
+        missed = "; BAR MISSED" if bar_met(row) is False else ""
+        print(f"{duration(row['ours_ms'])}; {peers}{robustness(row, '; ')}{missed}", flush=True)
     return rows, wrong
 
 
@@ -135,6 +142,17 @@ def duration(ms: float) -> str:
 
 def ratio(value: float) -> str:
     return f"{value:.2f}×" if value < 9.95 else f"{value:.0f}×"
+
+
+def robustness(row: dict[str, Any], before: str) -> str:
+    """How the time for a pixel compares with that in a case of ordinary content, where that is asked."""
+    content = row.get("content")
+    if not content:
+        return ""
+    return (
+        f"{before}{content['ns_per_pixel']:.2f} ns a pixel, {ratio(content['slowdown'])} (at most "
+        f"{content['limit']:g}×) those of {content['yardstick']}"
+    )
 
 
 def verdict(row: dict[str, Any]) -> list[str]:
@@ -172,7 +190,7 @@ def family_table(rows: list[dict[str, Any]]) -> str:
             low, high = peer["quartiles"]
             lines.append(
                 [
-                    title if first else "",
+                    title + robustness(row, "<br>") if first else "",
                     peer["name"] + mark,
                     f"{ratio(peer['ratio'])} [{ratio(low)}, {ratio(high)}]",
                     duration(row["ours_ms"]) if first else "",

@@ -43,12 +43,16 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            writes = name in ("unpack", "threshold", "clean_scores")
+            writes = name in ("unpack", "threshold", "label", "label_values", "component_areas", "clean_scores")
             outputs = [a for a in arguments[-1:] if writes and isinstance(a, np.ndarray)]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):
-                return tuple(None if part is None else part.cpu().numpy() for part in result)
+                host = tuple(None if part is None else part.cpu().numpy() for part in result)
+                for out in outputs:
+                    out[...] = host[0]
+                    return (out, *host[1:])
+                return host
             host = result.cpu().numpy()
             for out in outputs:
                 out[...] = host

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rapidmask
-from inputs import forms, hostile_masks, hostile_volumes, layouts, refuses, snake, spiral
+from inputs import forms, guarded, hostile_masks, hostile_volumes, layouts, refuses, snake, spiral
 from reference import components as reference
 from reference import rle as boxes_reference
 
@@ -610,3 +610,26 @@ def test_masks_without_pixels_take_no_time(backend):
         assert rapidmask.component_areas(np.zeros(shape, bool)).shape == shape
         assert rapidmask.connected_components(np.zeros(shape, bool)).count == 0
         assert rapidmask.label(np.zeros(shape, np.int32), multilabel=True).shape == shape
+
+
+def test_results_go_where_they_are_told(backend, rng):
+    masks = rng.random((2, 7, 70)) < 0.5
+    for function, arguments in (
+        (rapidmask.label, {}),
+        (rapidmask.label, {"multilabel": True}),
+        (rapidmask.component_areas, {"connectivity": 4}),
+    ):
+        expected = function(masks, **arguments)
+        for given in (masks, rapidmask.pack(masks)):
+            out, untouched = guarded(masks.shape, np.int32)
+            assert function(given, out=out, **arguments) is out
+            np.testing.assert_array_equal(out, expected)
+            assert untouched()
+
+
+def test_results_must_fit(rng):
+    masks = rng.random((7, 70)) < 0.5
+    with refuses(TypeError, "label: out must be int32, got int64"):
+        rapidmask.label(masks, out=np.empty(masks.shape, np.int64))
+    with refuses(ValueError, "component_areas: out must have shape (7, 70), got shape (70, 7)"):
+        rapidmask.component_areas(masks, out=np.empty((70, 7), np.int32))

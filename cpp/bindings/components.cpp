@@ -19,9 +19,9 @@ MasksArgument masks_argument(const char* function, const char* argument, py::han
 }
 
 // Labels, and the number of components in an int64 array of the shape of the batch.
-py::tuple label(py::handle masks, const Width& width, int connectivity) {
+py::tuple label(py::handle masks, const Width& width, int connectivity, const py::object& out) {
   const MasksArgument given = masks_argument("label", "masks", masks, width, connectivity);
-  const Array labels = given.array().empty(DType::int32, given.pixels());
+  const Array labels = output_array(out, given.array(), DType::int32, given.pixels(), "label");
   const Array counts = given.array().empty(DType::int64, given.batch());
   {
     const Call call(given.array());
@@ -32,9 +32,9 @@ py::tuple label(py::handle masks, const Width& width, int connectivity) {
 }
 
 // The same of an array of any integer type, where neighbours of equal value belong together.
-py::tuple label_values(py::handle values, int connectivity) {
+py::tuple label_values(py::handle values, int connectivity, const py::object& out) {
   const Array given(values, "label", "masks");
-  if (given.dtype() == DType::boolean) return label(values, std::nullopt, connectivity);
+  if (given.dtype() == DType::boolean) return label(values, std::nullopt, connectivity, out);
   if (is_floating(given.dtype())) {
     throw TypeError(std::string("label: masks must be bool or of an integer type, got ") + dtype_name(given.dtype()));
   }
@@ -47,7 +47,7 @@ py::tuple label_values(py::handle values, int connectivity) {
   std::int64_t depth = volumes ? shape.from_end(3) : 1;
   check_mask_size("label", depth * images(given, "label", "masks").image_size());
   const Array input = given.contiguous();
-  const Array labels = input.empty(DType::int32, shape);
+  const Array labels = output_array(out, input, DType::int32, shape, "label");
   const Array counts = input.empty(DType::int64, shape.leading(shape.rank() - (volumes ? 3 : 2)));
   Image image = images(input, "label", "masks");
   if (depth == 0) {  // volumes without slices, whose number an image's shape cannot tell
@@ -88,9 +88,9 @@ py::tuple connected_components(py::handle masks, const Width& width, int connect
                         centroids->result());
 }
 
-py::object component_areas(py::handle masks, const Width& width, int connectivity) {
+py::object component_areas(py::handle masks, const Width& width, int connectivity, const py::object& out) {
   const MasksArgument given = masks_argument("component_areas", "masks", masks, width, connectivity);
-  const Array areas = given.array().empty(DType::int32, given.pixels());
+  const Array areas = output_array(out, given.array(), DType::int32, given.pixels(), "component_areas");
   {
     const Call call(given.array());
     backend::component_areas(call.context(), given.view(), connectivity, static_cast<std::int32_t*>(areas.data()));
@@ -194,11 +194,12 @@ py::object clean_scores(py::handle scores, double threshold, std::int64_t max_ho
 }  // namespace
 
 void bind_components(py::module_& module) {
-  module.def("label", &label, py::arg("masks"), py::arg("width"), py::arg("connectivity"));
-  module.def("label_values", &label_values, py::arg("values"), py::arg("connectivity"));
+  module.def("label", &label, py::arg("masks"), py::arg("width"), py::arg("connectivity"), py::arg("out"));
+  module.def("label_values", &label_values, py::arg("values"), py::arg("connectivity"), py::arg("out"));
   module.def("connected_components", &connected_components, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
              py::arg("with_labels"));
-  module.def("component_areas", &component_areas, py::arg("masks"), py::arg("width"), py::arg("connectivity"));
+  module.def("component_areas", &component_areas, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
+             py::arg("out"));
   module.def("remove_small_objects", &remove_small_objects, py::arg("masks"), py::arg("width"), py::arg("min_area"),
              py::arg("connectivity"));
   module.def("remove_small_holes", &remove_small_holes, py::arg("masks"), py::arg("width"), py::arg("min_area"),

@@ -10,51 +10,45 @@ namespace rapidmask::cpu {
 
 void PaddedBits::resize(const Extent& extent, int connectivity) {
   // All pixels in adjacent columns of two rows touch, and so do those of such bands in adjacent slices.
-  const int band_rows = connectivity == 8 || connectivity == 26 ? 2 : 1;
-  if (extent == extent_ && band_rows == band_rows_) return;
+  const int band_shift = connectivity == 8 || connectivity == 26 ? 1 : 0;
+  if (extent == extent_ && band_shift == band_shift_) return;
   extent_ = extent;
-  band_rows_ = band_rows;
-  slice_bands_ = (extent.h + band_rows - 1) / band_rows;
+  band_shift_ = band_shift;
+  slice_bands_ = (extent.h + band_shift) >> band_shift;
   stride_ = extent.words() + 1;
-  const std::int64_t count = band_rows * plane_words();
+  const std::int64_t count = band_rows() * plane_words();
   std::memset(words_.reserve(count), 0, static_cast<std::size_t>(count) * sizeof(std::uint64_t));
 }
 
-void PaddedBits::load(const Masks& masks, std::int64_t i, int connectivity, bool parallel) {
+void PaddedBits::load(const Masks& masks, std::int64_t i, int connectivity, bool background, bool parallel) {
   resize({masks.d, masks.h, masks.w}, connectivity);
   const std::uint8_t* mask = masks.mask(i);
   const auto pack_row = pack_rows().pack;
+  const auto invert = pack_rows().invert;
   for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
     const std::int64_t k = z * masks.h + y;
+    std::uint64_t* bits = row(z, y);
     if (masks.packed) {
-      std::memcpy(row(z, y), mask + 8 * k * masks.words(), static_cast<std::size_t>(8 * masks.words()));
+      std::memcpy(bits, mask + 8 * k * masks.words(), static_cast<std::size_t>(8 * masks.words()));
     } else {
-      pack_row(mask + k * masks.w, 1, masks.w, row(z, y));
+      pack_row(mask + k * masks.w, 1, masks.w, bits);
     }
+    if (background) invert(bits, masks.w);
   });
 }
 
-void PaddedBits::load_complement(const PaddedBits& bits, int connectivity, bool parallel) {
-  resize(bits.extent_, connectivity);
-  const std::int64_t words = extent_.words();
-  const std::uint64_t tail = tail_mask(extent_.w);
-  for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    const std::uint64_t* from = bits.row(z, y);
-    std::uint64_t* to = row(z, y);
-    for (std::int64_t j = 0; j < words; ++j) to[j] = ~from[j];
-    to[words - 1] &= tail;
-  });
-}
-
-void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool parallel) const {
+void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel) {
   std::uint8_t* mask = masks.mask(i);
   const auto unpack_row = pack_rows().unpack;
+  const auto invert = pack_rows().invert;
   for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
     const std::int64_t k = z * masks.h + y;
+    std::uint64_t* bits = row(z, y);
+    if (background) invert(bits, masks.w);
     if (masks.packed) {
-      std::memcpy(mask + 8 * k * masks.words(), row(z, y), static_cast<std::size_t>(8 * masks.words()));
+      std::memcpy(mask + 8 * k * masks.words(), bits, static_cast<std::size_t>(8 * masks.words()));
     } else {
-      unpack_row(row(z, y), 1, masks.w, mask + k * masks.w);
+      unpack_row(bits, 1, masks.w, mask + k * masks.w);
     }
   });
 }
@@ -247,6 +241,13 @@ void ComponentForest::number_band(std::int64_t band) {
   for (std::uint32_t i = begin; i < end; ++i) meet(i);
   for (std::uint32_t i = begin; i < end; ++i) labels[i] = labels[parents[i]];
   components_ = count;
+}
+
+std::int32_t ComponentForest::label_at(std::int64_t z, std::int64_t y, std::int64_t x) const {
+  if ((bits_->row(z, y)[x / 64] >> (x % 64) & 1u) == 0) return 0;
+  const std::int64_t word = bits_->word_of(z, y) + x / 64;
+  const std::uint64_t started = starts_.data()[word] & ~std::uint64_t{0} >> (63 - x % 64);
+  return labels()[static_cast<std::int64_t>(ranks_.data()[word]) + __builtin_popcountll(started) - 1];
 }
 
 void ComponentForest::paint(const std::int32_t* values, bool parallel, std::int32_t* pixels) const {

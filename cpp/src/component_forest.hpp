@@ -53,24 +53,23 @@ class PaddedBits {
  public:
   void resize(const Extent& extent, int connectivity);
   const Extent& extent() const { return extent_; }
-  int band_rows() const { return band_rows_; }
+  int band_rows() const { return 1 + band_shift_; }
   std::int64_t slice_bands() const { return slice_bands_; }
   std::int64_t bands() const { return extent_.d * slice_bands_; }
   std::int64_t stride() const { return stride_; }
   std::int64_t plane_words() const { return 1 + bands() * stride_ + kPlaneSlack; }
   std::uint64_t* plane(int row_of_band) const { return words_.data() + row_of_band * plane_words(); }
   std::uint64_t* row(std::int64_t z, std::int64_t y) const {
-    return plane(static_cast<int>(y % band_rows_)) + word_of(z, y);
+    return plane(static_cast<int>(y & band_shift_)) + word_of(z, y);
   }
   // Where a row begins in its plane.
   std::int64_t word_of(std::int64_t z, std::int64_t y) const {
-    return 1 + (z * slice_bands_ + y / band_rows_) * stride_;
+    return 1 + (z * slice_bands_ + (y >> band_shift_)) * stride_;
   }
 
-  // Mask i of a batch, or what is not in it.
-  void load(const Masks& masks, std::int64_t i, int connectivity, bool parallel);
-  void load_complement(const PaddedBits& bits, int connectivity, bool parallel);
-  void store(const MutableMasks& masks, std::int64_t i, bool parallel) const;
+  // Mask i of a batch, or its background, and back.
+  void load(const Masks& masks, std::int64_t i, int connectivity, bool background, bool parallel);
+  void store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel);
 
   // Calls body(z, y) for every row.
   template <class Body>
@@ -96,7 +95,7 @@ class PaddedBits {
 
  private:
   Extent extent_{};
-  int band_rows_ = 0;
+  int band_shift_ = 0;  // 1 where a band has two rows
   std::int64_t slice_bands_ = 0, stride_ = 0;
   Buffer<std::uint64_t> words_;
 };
@@ -118,6 +117,11 @@ class ComponentForest {
   // Calls visit(run, z, y) for every stretch of pixels of single rows. Where `parallel`, the pool shares them.
   template <class Visit>
   void for_each_run(bool parallel, const Visit& visit) const;
+
+  // Calls visit(label) for the components that touch the border of the image or, where `volume`, of the volume; for
+  // some of them more than once.
+  template <class Visit>
+  void for_each_at_border(bool volume, const Visit& visit) const;
 
   // Writes values[run], one of which stands before the first and kLabelSlack after the last, over the pixels of the
   // runs, and 0 elsewhere.
@@ -151,11 +155,17 @@ class ComponentForest {
                          const Join& join) const;
   void number();
   void number_band(std::int64_t band);
+  // The label of the component that has a pixel, 0 for background.
+  std::int32_t label_at(std::int64_t z, std::int64_t y, std::int64_t x) const;
+  // Calls visit(label) for the runs of a row.
+  template <class Visit>
+  void for_each_in_row(std::int64_t z, std::int64_t y, const Visit& visit) const;
 
   const PaddedBits* bits_ = nullptr;
   std::int64_t bands_ = 0, slice_bands_ = 0, stride_ = 0, components_ = 0;
   Buffer<std::uint64_t> supports_, starts_;
-  Buffer<std::uint32_t> ranks_, parents_, bearers_;
+  Buffer<std::uint32_t> ranks_, parents_;
+  mutable Buffer<std::uint32_t> bearers_;
   Buffer<std::int32_t> labels_;
   mutable Buffer<Run> listed_;
   mutable Buffer<std::int32_t> edges_;
@@ -191,6 +201,33 @@ void ComponentForest::for_each_run(bool parallel, const Visit& visit) const {
                  Buffer<std::int32_t> edges;
                  visit_bands(begin, end, listed, edges);
                });
+}
+
+template <class Visit>
+void ComponentForest::for_each_in_row(std::int64_t z, std::int64_t y, const Visit& visit) const {
+  const Extent& extent = bits_->extent();
+  std::uint32_t* bearers = bearers_.reserve(extent.w / 2 + 1);
+  const std::int64_t word = bits_->word_of(z, y);
+  const std::int64_t count = component_rows().list_bearers(bits_->row(z, y) - word, starts_.data(), ranks_.data(), word,
+                                                           word + extent.words(), bearers);
+  for (std::int64_t k = 0; k < count; ++k) visit(labels()[bearers[k]]);
+}
+
+template <class Visit>
+void ComponentForest::for_each_at_border(bool volume, const Visit& visit) const {
+  const Extent& extent = bits_->extent();
+  for (std::int64_t z = 0; z < extent.d; ++z) {
+    const bool face = volume && (z == 0 || z == extent.d - 1);
+    for (std::int64_t y = 0; y < extent.h; ++y) {
+      if (face || y == 0 || y == extent.h - 1) {
+        for_each_in_row(z, y, visit);
+        continue;
+      }
+      const std::int32_t left = label_at(z, y, 0), right = label_at(z, y, extent.w - 1);
+      if (left != 0) visit(left);
+      if (right != 0) visit(right);
+    }
+  }
 }
 
 }  // namespace rapidmask::cpu

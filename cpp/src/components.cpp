@@ -69,7 +69,7 @@ void label(const Context&, const Masks& masks, int connectivity, std::int32_t* l
   std::fill_n(counts, masks.n, 0);
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, parallel);
+    workspace.bits.load(masks, i, connectivity, false, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     counts[i] = forest.components();
     forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
@@ -97,7 +97,7 @@ void connected_components(const Context&, const Masks& masks, int connectivity, 
   std::vector<std::vector<Measure>> measures(static_cast<std::size_t>(masks.n));
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, parallel);
+    workspace.bits.load(masks, i, connectivity, false, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     measures[static_cast<std::size_t>(i)] = measure(forest);
     if (labels != nullptr) forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
@@ -119,7 +119,7 @@ void component_areas(const Context&, const Masks& masks, int connectivity, std::
   };
   for_each_mask<WithAreas>(masks.n, masks.pixels(), [&](std::int64_t i, WithAreas& workspace, bool parallel) {
     ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, parallel);
+    workspace.bits.load(masks, i, connectivity, false, parallel);
     forest.build(workspace.bits, connectivity, parallel);
     auto& of_component = workspace.of_component;
     of_component.assign(static_cast<std::size_t>(forest.components()), 0);

@@ -101,7 +101,20 @@ void link_reach(const BandPlanes& bands, const std::uint64_t* upper, const std::
                   before_below + popcount(starts_below & through) - 1);
           }
         };
-        unite_at(contacts.first.v, before_above - 1);
+        if (contacts.first.v == starts_above && contacts.first.v == starts_below) {
+          // Run upon run, as in stripes: their numbers need no counting.
+          const std::uint32_t count = popcount(starts_above);
+          for (std::uint32_t k = 0; k < count; ++k) {
+            const std::uint32_t a = before_above + k, b = before_below + k;
+            if (parents[b] == b) {
+              parents[b] = parents[a];
+            } else {
+              unite(parents, a, b);
+            }
+          }
+        } else {
+          unite_at(contacts.first.v, before_above - 1);
+        }
         if constexpr (kDiagonal) unite_at(contacts.later.v, before_above);
       });
 }

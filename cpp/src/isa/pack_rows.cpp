@@ -3,6 +3,7 @@
 #include "isa/pack_rows.hpp"
 
 #include "isa/bits.hpp"
+#include "rapidmask/types.hpp"
 
 namespace rapidmask {
 namespace {
@@ -35,6 +36,12 @@ void unpack(const std::uint64_t* words, std::int64_t rows, std::int64_t w, std::
   }
 }
 
+void invert(std::uint64_t* words, std::int64_t w) {
+  const std::int64_t count = (w + 63) / 64;
+  for (std::int64_t j = 0; j < count; ++j) words[j] = ~words[j];
+  if (w > 0) words[count - 1] &= tail_mask(w);
+}
+
 std::int64_t count_bits(const std::uint64_t* words, std::int64_t count) {
   std::int64_t total = 0;
   for (std::int64_t i = 0; i < count; ++i) total += __builtin_popcountll(words[i]);
@@ -52,7 +59,7 @@ std::int64_t count_bytes(const std::uint8_t* mask, std::int64_t count) {
 
 namespace RM_LEVEL {
 extern const PackRows pack_rows;
-const PackRows pack_rows{pack, unpack, count_bits, count_bytes};
+const PackRows pack_rows{pack, unpack, invert, count_bits, count_bytes};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

@@ -56,13 +56,30 @@ def _integer(function: str, argument: str, value: Any) -> int:
 
 @overload
 def label(
-    masks: Masks, *, connectivity: int = 8, multilabel: bool = False, return_count: Literal[False] = False
+    masks: Masks,
+    *,
+    connectivity: int = 8,
+    multilabel: bool = False,
+    return_count: Literal[False] = False,
+    out: Array | None = None,
 ) -> Array: ...
 @overload
 def label(
-    masks: Masks, *, connectivity: int = 8, multilabel: bool = False, return_count: Literal[True]
+    masks: Masks,
+    *,
+    connectivity: int = 8,
+    multilabel: bool = False,
+    return_count: Literal[True],
+    out: Array | None = None,
 ) -> tuple[Array, Any]: ...
-def label(masks: Masks, *, connectivity: int = 8, multilabel: bool = False, return_count: bool = False) -> Any:
+def label(
+    masks: Masks,
+    *,
+    connectivity: int = 8,
+    multilabel: bool = False,
+    return_count: bool = False,
+    out: Array | None = None,
+) -> Any:
     """Label the connected components of each mask.
 
     Parameters
@@ -75,6 +92,8 @@ def label(masks: Masks, *, connectivity: int = 8, multilabel: bool = False, retu
         Whether only pixels of equal value belong together, as in a map of classes or of labels; 0 is background.
     return_count : bool
         Whether to return the number of components too.
+    out : array of int32, of the shape of the masks, optional
+        Where to write the labels: C-contiguous. For masks of megapixels new memory can cost more than the work.
 
     Returns
     -------
@@ -111,10 +130,10 @@ def label(masks: Masks, *, connectivity: int = 8, multilabel: bool = False, retu
     neighbours = check_connectivity("label", connectivity, volumes=True)
     if multilabel and not isinstance(masks, (PackedMasks, RLEMasks)):
         values = _arrays.with_shape(masks)
-        labels, counts = _dispatch.backend(values).label_values(values, neighbours)
+        labels, counts = _dispatch.backend(values).label_values(values, neighbours, out)
     else:
         array, width = bits_of(masks)
-        labels, counts = _dispatch.backend(array).label(array, width, neighbours)
+        labels, counts = _dispatch.backend(array).label(array, width, neighbours, out)
     if not return_count:
         return labels
     return labels, counts if counts.shape else int(counts)
@@ -166,7 +185,7 @@ def connected_components(masks: Masks, *, connectivity: int = 8, labels: bool = 
     return Components(image, int(areas.shape[0]), offsets, areas, boxes, centroids)
 
 
-def component_areas(masks: Masks, *, connectivity: int = 8) -> Array:
+def component_areas(masks: Masks, *, connectivity: int = 8, out: Array | None = None) -> Array:
     """Give each pixel the area of its component.
 
     Parameters
@@ -175,6 +194,8 @@ def component_areas(masks: Masks, *, connectivity: int = 8) -> Array:
         Any non-zero value is foreground.
     connectivity : {4, 8, 6, 18, 26}
         Neighbours of a pixel: 4 or 8 in images, 6, 18 or 26 in volumes.
+    out : array of int32, of the shape of the masks, optional
+        Where to write: C-contiguous.
 
     Returns
     -------
@@ -198,7 +219,7 @@ def component_areas(masks: Masks, *, connectivity: int = 8) -> Array:
     """
     neighbours = check_connectivity("component_areas", connectivity, volumes=True)
     array, width = bits_of(masks)
-    return _dispatch.backend(array).component_areas(array, width, neighbours)
+    return _dispatch.backend(array).component_areas(array, width, neighbours, out)
 
 
 def remove_small_objects(masks: Masks, min_area: int, *, connectivity: int = 8) -> Masks:
