@@ -11,6 +11,7 @@ from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
 from .ops.components import Components, connected_components, fill_holes, label, remove_small_objects
+from .ops.distance import distance_transform
 from .ops.draw import apply_mask, overlay
 from .ops.measure import mask_areas, masks_to_boxes
 from .ops.pack import pack, unpack
@@ -38,6 +39,7 @@ __all__ = [
     "apply_mask",
     "connected_components",
     "cuda_status",
+    "distance_transform",
     "fill_holes",
     "get_num_threads",
     "hysteresis_threshold",

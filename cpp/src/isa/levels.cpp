@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "isa/distance_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
 #include "isa/pack_rows.hpp"
@@ -15,13 +16,17 @@ namespace rapidmask {
 
 #define RM_DECLARE_LEVEL(level)              \
   namespace level {                          \
+  extern const DistanceRows distance_rows;   \
   extern const HistogramRows histogram_rows; \
   extern const LocalRows local_rows;         \
   extern const PackRows pack_rows;           \
   extern const ThresholdRows threshold_rows; \
   }
-#define RM_LEVEL_ENTRY(level) \
-  Level { #level, &level::histogram_rows, &level::local_rows, &level::pack_rows, &level::threshold_rows }
+#define RM_LEVEL_ENTRY(level)                                                                     \
+  Level {                                                                                         \
+    #level, &level::distance_rows, &level::histogram_rows, &level::local_rows, &level::pack_rows, \
+        &level::threshold_rows                                                                    \
+  }
 
 RM_DECLARE_LEVEL(baseline)
 #if defined(__x86_64__)
@@ -33,6 +38,7 @@ namespace {
 
 struct Level {
   const char* name;
+  const DistanceRows* distance;
   const HistogramRows* histogram;
   const LocalRows* local;
   const PackRows* pack;
@@ -102,6 +108,7 @@ std::vector<std::string> available_levels() {
 std::string current_level() { return current()->name; }
 void set_level(const std::string& name) { current() = find_level(name, "set_isa"); }
 
+const DistanceRows& distance_rows() { return *current()->distance; }
 const HistogramRows& histogram_rows() { return *current()->histogram; }
 const LocalRows& local_rows() { return *current()->local; }
 const PackRows& pack_rows() { return *current()->pack; }
