@@ -30,7 +30,8 @@ struct Spacing {
 };
 
 inline constexpr std::int64_t kNarrowExtent = 16384;
-inline constexpr std::int32_t kFarSquare = 1 << 30;  // of no background at all: beyond 3 kNarrowExtent²
+inline constexpr std::int32_t kFarSquare = 1 << 30;     // of no background at all: beyond 3 kNarrowExtent²
+inline constexpr std::int32_t kExactSquares = 1 << 24;  // float32 holds all whole squares to this
 
 // How squares are made and what becomes of them.
 struct DistanceRule {
@@ -54,11 +55,16 @@ inline void check_spacing(const Spacing& spacing) {
 }
 
 inline DistanceRule distance_rule(const Masks& masks, const Spacing& spacing, bool squared) {
+  for (const std::int64_t extent : {masks.d, masks.h, masks.w}) {
+    if (extent <= std::numeric_limits<std::int32_t>::max()) continue;
+    throw std::invalid_argument("distance_transform: a mask must extend over at most 2147483647 pixels, got " +
+                                std::to_string(extent));
+  }
   const bool equal = spacing.y == spacing.x && (masks.d == 1 || spacing.z == spacing.x);
   const bool small = masks.d <= kNarrowExtent && masks.h <= kNarrowExtent && masks.w <= kNarrowExtent;
   if (!equal) return {spacing.z * spacing.z, spacing.y * spacing.y, spacing.x * spacing.x, 1, false, false, squared};
   const std::int64_t most = small ? masks.d * masks.d + masks.h * masks.h + masks.w * masks.w : kFarSquare;
-  return {1, 1, 1, spacing.x, small, spacing.x == 1 && most < 1 << 24, squared};
+  return {1, 1, 1, spacing.x, small, spacing.x == 1 && most <= kExactSquares, squared};
 }
 
 RM_HOST_DEVICE double weighted_square(double weight, double steps) { return weight * (steps * steps); }
@@ -69,6 +75,17 @@ RM_HOST_DEVICE float distance_result(const DistanceRule& rule, double square) {
   return static_cast<float>(rule.scale * __dsqrt_rn(square));
 #else
   return static_cast<float>(rule.scale * __builtin_sqrt(square));
+#endif
+}
+
+// The same of a square that float32 holds exactly, unscaled: the root in float64 rounds to the root in float32.
+RM_HOST_DEVICE float exact_distance_result(const DistanceRule& rule, std::int32_t square) {
+  const auto value = static_cast<float>(square);
+  if (rule.squared) return value;
+#if defined(__CUDA_ARCH__)
+  return __fsqrt_rn(value);
+#else
+  return __builtin_sqrtf(value);
 #endif
 }
 

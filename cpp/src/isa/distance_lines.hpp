@@ -239,17 +239,15 @@ inline void finish_64(const DistanceRule& rule, const Square* squares, std::int6
   float results[64];
   float* const at = count == 64 ? to : results;
   bool exact = rule.exact;  // whether float32 holds them all
-  if (rule.narrow && !exact && rule.scale == 1) {
+  if (sizeof(Square) == sizeof(std::int32_t) && !exact && rule.scale == 1) {
     Square most = 0;
     for (int i = 0; i < 64; ++i) most = most < squares[i] ? squares[i] : most;
-    exact = most < 1 << 24;
+    exact = most <= kExactSquares;
   }
-  if (!exact) {
-    for (int i = 0; i < 64; ++i) at[i] = distance_result(rule, static_cast<double>(squares[i]));
-  } else if (rule.squared) {
-    for (int i = 0; i < 64; ++i) at[i] = static_cast<float>(squares[i]);
+  if (exact) {
+    for (int i = 0; i < 64; ++i) at[i] = exact_distance_result(rule, static_cast<std::int32_t>(squares[i]));
   } else {
-    for (int i = 0; i < 64; ++i) at[i] = __builtin_sqrtf(static_cast<float>(squares[i]));
+    for (int i = 0; i < 64; ++i) at[i] = distance_result(rule, static_cast<double>(squares[i]));
   }
   if (count != 64) std::memcpy(to, results, static_cast<std::size_t>(count) * sizeof(float));
 }
