@@ -25,11 +25,11 @@ from typing import Any
 import compare
 import rapidmask
 
-FAMILIES = ("threshold", "pack", "components", "rle", "overhead")
+FAMILIES = ("threshold", "pack", "components", "distance", "rle", "overhead")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
-_PEERS = ("numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools")
+_PEERS = ("numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "edt", "torch", "pycocotools")
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 

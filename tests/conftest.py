@@ -28,6 +28,8 @@ HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
 class OnDevice:
     """The functions of `_cuda` for NumPy arrays, which travel to the device and back."""
 
+    with_out = ("distance_transform", "threshold", "unpack")  # whose last argument may be out=
+
     def __init__(self):
         import torch
 
@@ -38,7 +40,7 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in ("unpack", "threshold", "distance_transform")]
+            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in self.with_out]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):

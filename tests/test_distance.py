@@ -86,7 +86,9 @@ def test_volumes_are_their_definition(backend, isa, rng, shape, share):
         np.testing.assert_array_equal(distances(masks, volume=True, spacing=spacing), expected)
 
 
-@pytest.mark.parametrize("name", ["checkerboard", "width 63", "width 65", "spiral", "no rows", "no columns", "no masks"])
+@pytest.mark.parametrize(
+    "name", ["checkerboard", "width 63", "width 65", "spiral", "no rows", "no columns", "no masks"]
+)
 def test_every_form_and_layout(backend, name):
     masks = np.asarray(HOSTILE[name])
     expected = reference.distance_transform(masks, (1.0, 1.0))
@@ -431,12 +433,18 @@ MASK = np.eye(3, dtype=bool)
                 f"distance_transform: spacing must be positive and within float32's normal range, got {text}",
             )
             for spacing, text in (
-                (0, "0"), (-1, "-1"), (np.inf, "inf"), (np.nan, "nan"), ((1, 0.0), "0"), ((-2.5, 1), "-2.5"),
-                (1e-40, "1e-40"), (1e39, "1e+39"),
-            )  # fmt: skip
+                (0, "0"),
+                (-1, "-1"),
+                (np.inf, "inf"),
+                (np.nan, "nan"),
+                ((1, 0.0), "0"),
+                ((-2.5, 1), "-2.5"),
+                (1e-40, "1e-40"),
+                (1e39, "1e+39"),
+            )
         ),
     ],
-)  # fmt: skip
+)
 def test_errors(backend, call, error, text):
     with refuses(error, text):
         call()

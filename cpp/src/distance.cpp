@@ -13,10 +13,12 @@
 namespace rapidmask::cpu {
 namespace {
 
-constexpr std::int64_t kGrainPixels = 1 << 16;
-constexpr std::int64_t kLeastRows = 64;  // of a band: its edges cost a pass over its bits
-constexpr std::int64_t kLeastCachedRows = 8;
-constexpr std::int64_t kCachedSquares = 1 << 20;
+constexpr std::int64_t kGrainPixels = 1 << 16;    // about 50 µs
+constexpr std::int64_t kGrainBytes = 1 << 19;     // of masks or bits that are only gone through
+constexpr std::int64_t kLeastRows = 64;           // of a band: its edges cost two passes over the bits
+constexpr std::int64_t kLeastCachedRows = 8;      // of a volume's band
+constexpr std::int64_t kCachedSquares = 1 << 20;  // of a volume's band, where it has more rows than that
+constexpr std::int64_t kStripWords = 4;           // of columns, whose edges a task counts
 
 std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -89,7 +91,7 @@ struct BandScratch {
 template <class Square>
 struct StripScratch {
   explicit StripScratch(std::int64_t d)
-      : near(to_size(64 * (d + 2 * kDistancePad)), far_square<Square>()),
+      : near(to_size(64 * (d + 2 * kStripPad)), far_square<Square>()),
         results(to_size(64 * d)),
         sites(to_size(d + kDistancePad)),
         line(to_size(d + kDistancePad)),
@@ -101,23 +103,33 @@ struct StripScratch {
 
 // The masks of a batch with one kind of squares.
 //
-// Planes are cut into bands of rows, which are tasks of the pool. A band takes its rows of every plane of the volume,
-// so that their squares need not wait for the third axis longer than in the cache.
+// Planes are cut into bands of rows, which are tasks of the pool. A band takes its rows of every plane of a volume, so
+// that their squares wait for the third axis in the cache.
 template <class Square>
 class Transform {
  public:
   Transform(const Masks& masks, const DistanceRule& rule, float* distances)
-      : masks_(masks), rule_(rule), distances_(distances) {}
+      : masks_(masks), rule_(rule), distances_(distances), many_(masks.n >= 2 * get_num_threads()) {}
 
   void run() const {
-    const std::int64_t one_thread = masks_.n < get_num_threads() ? masks_.n : kGrainPixels / masks_.pixels();
-    parallel_for(masks_.n, std::max<std::int64_t>(1, one_thread), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t grain = many_ ? std::max<std::int64_t>(1, kGrainPixels / masks_.pixels()) : masks_.n;
+    parallel_for(masks_.n, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) transform_mask(i);
     });
   }
 
  private:
   using Count = typename DistanceCount<Square>::type;
+
+  // Bands of a mask, of which the last may have fewer rows, and for each band of each plane, one after the other, the
+  // rows from its edges to the background above and below, of all columns.
+  struct Bands {
+    std::int64_t count, rows, columns;
+    std::vector<Count> above, below;
+    std::vector<std::uint8_t> plane_has_background;
+
+    std::int64_t at(std::int64_t z, std::int64_t band) const { return (z * count + band) * columns; }
+  };
 
   void transform_mask(std::int64_t i) const {
     float* distances = distances_ + i * masks_.pixels();
@@ -128,112 +140,109 @@ class Transform {
       bits = packed.get();
       pack(masks_.mask(i), packed.get());
     }
-    const Bands bands = bands_of();
-    Edges edges = edges_of(bits, bands);
-    if (std::none_of(edges.plane_has_background.begin(), edges.plane_has_background.end(),
-                     [](std::uint8_t has) { return has != 0; })) {
+    Bands bands = bands_of(bits);
+    const auto& has = bands.plane_has_background;
+    if (std::find(has.begin(), has.end(), 1) == has.end()) {
       std::fill_n(distances, masks_.pixels(), std::numeric_limits<float>::infinity());
       return;
     }
-    parallel_for(bands.count, 1, [&](std::int64_t begin, std::int64_t end) {
-      transform_bands(bits, bands, begin, end, edges, distances);
-    });
+    parallel_for(bands.count, 1,
+                 [&](std::int64_t begin, std::int64_t end) { transform_bands(bits, bands, begin, end, distances); });
   }
 
   void pack(const std::uint8_t* mask, std::uint64_t* packed) const {
-    const std::int64_t rows = masks_.d * masks_.h;
-    parallel_for(rows, std::max<std::int64_t>(1, 8 * kGrainPixels / masks_.w),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   pack_rows().pack(mask + begin * masks_.w, end - begin, masks_.w, packed + begin * masks_.words());
-                 });
+    const std::int64_t w = masks_.w, words = masks_.words();
+    const std::int64_t grain = std::max<std::int64_t>(1, kGrainBytes / w);
+    parallel_for(masks_.d * masks_.h, grain, [&](std::int64_t begin, std::int64_t end) {
+      pack_rows().pack(mask + begin * w, end - begin, w, packed + begin * words);
+    });
   }
 
-  struct Bands {
-    std::int64_t count, rows;  // the last one may have fewer
-  };
-
-  Bands bands_of() const {
-    const bool alone = get_num_threads() == 1 || masks_.pixels() <= 2 * kGrainPixels;
-    std::int64_t rows = alone ? masks_.h : masks_.h / (4 * get_num_threads()) + 1;
+  std::int64_t rows_of_bands() const {
+    const bool whole = many_ || get_num_threads() == 1 || masks_.pixels() <= 2 * kGrainPixels;
+    std::int64_t rows = whole ? masks_.h : masks_.h / (4 * get_num_threads()) + 1;
     if (masks_.d > 1) rows = std::min(rows, kCachedSquares / (masks_.d * masks_.w));
-    rows = std::min(masks_.h, std::max(rows, masks_.d > 1 ? kLeastCachedRows : kLeastRows));
-    return {(masks_.h + rows - 1) / rows, rows};
+    return std::min(masks_.h, std::max(rows, masks_.d > 1 ? kLeastCachedRows : kLeastRows));
   }
 
-  // The counters of all columns at the edges of all bands of all planes, a plane after the other.
-  struct Edges {
-    std::int64_t columns;
-    std::vector<Count> above, below;
-    std::vector<std::uint8_t> plane_has_background;
-  };
-
-  Edges edges_of(const std::uint64_t* bits, Bands bands) const {
-    const std::int64_t columns = 64 * masks_.words();
-    const auto size = to_size(masks_.d * bands.count * columns);
-    Edges edges{columns, std::vector<Count>(size, kFarCount<Square>), std::vector<Count>(size, kFarCount<Square>),
-                std::vector<std::uint8_t>(to_size(masks_.d))};
-    parallel_for(masks_.d, std::max<std::int64_t>(1, 8 * kGrainPixels / (masks_.h * masks_.w)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t z = begin; z < end; ++z) {
-                     const std::uint64_t* plane = bits + z * masks_.h * masks_.words();
-                     edges.plane_has_background[to_size(z)] = has_background(plane, masks_.h, masks_.w);
-                     Count* above = &edges.above[to_size(z * bands.count * columns)];
-                     Count* below = &edges.below[to_size(z * bands.count * columns)];
-                     // Each band's count goes on from its neighbour's.
-                     for (std::int64_t b = 1; b < bands.count; ++b) {
-                       Count* to = above + b * columns;
-                       std::copy_n(to - columns, columns, to);
-                       table<Square>().count_above(plane + (b - 1) * bands.rows * masks_.words(), bands.rows, masks_.w,
-                                                   to);
-                     }
-                     for (std::int64_t b = bands.count - 2; b >= 0; --b) {
-                       Count* to = below + b * columns;
-                       std::copy_n(to + columns, columns, to);
-                       const std::int64_t y = (b + 1) * bands.rows, rows = std::min(bands.rows, masks_.h - y);
-                       table<Square>().count_below(plane + y * masks_.words(), rows, masks_.w, to, nullptr);
-                     }
-                   }
-                 });
-    return edges;
+  Bands bands_of(const std::uint64_t* bits) const {
+    const std::int64_t rows = rows_of_bands(), count = (masks_.h + rows - 1) / rows, columns = 64 * masks_.words();
+    const std::vector<Count> far(to_size(masks_.d * count * columns), kFarCount<Square>);
+    Bands bands{count, rows, columns, far, far, std::vector<std::uint8_t>(to_size(masks_.d))};
+    const std::int64_t strips = (masks_.words() + kStripWords - 1) / kStripWords;
+    const std::int64_t grain = std::max<std::int64_t>(1, kGrainBytes / (masks_.h * kStripWords * 8));
+    parallel_for(masks_.d * strips, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t task = begin; task < end; ++task) {
+        const std::int64_t z = task / strips, k = task % strips * kStripWords;
+        const std::uint64_t* plane = bits + z * masks_.h * masks_.words();
+        if (k == 0) bands.plane_has_background[to_size(z)] = has_background(plane, masks_.h, masks_.w);
+        count_at_edges(plane, k, std::min(kStripWords, masks_.words() - k), z, bands);
+      }
+    });
+    return bands;
   }
 
-  void transform_bands(const std::uint64_t* bits, Bands bands, std::int64_t begin, std::int64_t end, Edges& edges,
+  // Of `words` words of columns of plane z, from word k on: each band's count goes on from its neighbour's.
+  void count_at_edges(const std::uint64_t* plane, std::int64_t k, std::int64_t words, std::int64_t z,
+                      Bands& bands) const {
+    const std::int64_t stride = masks_.words();
+    for (std::int64_t b = 1; b < bands.count; ++b) {
+      const Count* from = &bands.above[to_size(bands.at(z, b - 1) + 64 * k)];
+      Count* to = std::copy_n(from, 64 * words, &bands.above[to_size(bands.at(z, b) + 64 * k)]) - 64 * words;
+      table<Square>().count_above(plane + (b - 1) * bands.rows * stride + k, stride, bands.rows, words, to);
+    }
+    for (std::int64_t b = bands.count - 1; b > 0; --b) {
+      const Count* from = &bands.below[to_size(bands.at(z, b) + 64 * k)];
+      Count* to = std::copy_n(from, 64 * words, &bands.below[to_size(bands.at(z, b - 1) + 64 * k)]) - 64 * words;
+      const std::int64_t y = b * bands.rows, rows = std::min(bands.rows, masks_.h - y);
+      table<Square>().count_below(plane + y * stride + k, stride, rows, words, to, nullptr);
+    }
+  }
+
+  void transform_bands(const std::uint64_t* bits, Bands& bands, std::int64_t begin, std::int64_t end,
                        float* distances) const {
     const std::int64_t d = masks_.d, h = masks_.h, w = masks_.w, words = masks_.words();
     BandScratch<Square> scratch(w);
     const auto starts = untouched<Count>(w * (bands.rows / 2));
     const auto squares = untouched<Square>(d > 1 ? d * bands.rows * w : 0);
-    StripScratch<Square> strip(d > 1 ? d : 0);
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t y = b * bands.rows, rows = std::min(bands.rows, h - y);
       for (std::int64_t z = 0; z < d; ++z) {
-        if (edges.plane_has_background[to_size(z)] == 0) {
-          std::fill_n(squares.get() + z * rows * w, rows * w, far_square<Square>());
+        Square* plane_squares = d > 1 ? squares.get() + z * rows * w : nullptr;
+        if (bands.plane_has_background[to_size(z)] == 0) {
+          std::fill_n(plane_squares, rows * w, far_square<Square>());
           continue;
         }
         const std::uint64_t* band = bits + (z * h + y) * words;
-        Count* above = &edges.above[to_size((z * bands.count + b) * edges.columns)];
-        Count* below = &edges.below[to_size((z * bands.count + b) * edges.columns)];
-        const std::int64_t count = table<Square>().count_below(band, rows, w, below, starts.get());
+        Count* above = &bands.above[to_size(bands.at(z, b))];
+        Count* below = &bands.below[to_size(bands.at(z, b))];
+        const std::int64_t count = table<Square>().count_below(band, words, rows, words, below, starts.get());
         std::fill(scratch.deep.begin(), scratch.deep.end(), std::uint8_t{0});
         table<Square>().transform_band({band, rows, w, rule_, above, below, starts.get() + count,
                                         scratch.near.data() + kDistancePad, scratch.sites.data(), scratch.line.data(),
                                         scratch.nearest.data(), scratch.unsettled.data(), scratch.deep.data(),
-                                        distances + y * w, d > 1 ? squares.get() + z * rows * w : nullptr});
+                                        distances + y * w, plane_squares});
       }
-      bool deep = false;
-      for (std::int64_t x = 0; d > 1 && x < rows * w; x += 64) {
-        table<Square>().transform_strip({squares.get() + x, rows * w, distances + y * w + x, h * w, d,
-                                         std::min<std::int64_t>(64, rows * w - x), rule_, strip.near.data(),
-                                         strip.results.data(), strip.sites.data(), strip.line.data(),
-                                         strip.nearest.data(), &deep});
-      }
+      if (d > 1) transform_strips(squares.get(), rows * w, distances + y * w);
+    }
+  }
+
+  // From the squares of `count` adjacent pixels of all planes.
+  void transform_strips(const Square* squares, std::int64_t count, float* distances) const {
+    StripScratch<Square> scratch(masks_.d);
+    bool deep = false;
+    for (std::int64_t x = 0; x < count; x += 64) {
+      table<Square>().transform_strip({squares + x, count, distances + x, masks_.h * masks_.w, masks_.d,
+                                       std::min<std::int64_t>(64, count - x), rule_, scratch.near.data(),
+                                       scratch.results.data(), scratch.sites.data(), scratch.line.data(),
+                                       scratch.nearest.data(), &deep});
     }
   }
 
   const Masks masks_;
   const DistanceRule rule_;
   float* const distances_;
+  const bool many_;  // whether masks rather than bands are shared among threads
 };
 
 }  // namespace

@@ -53,19 +53,19 @@ inline void advance_64(Count* counters, std::uint64_t foreground) {
 }
 
 template <class Count>
-std::int64_t count_below(const std::uint64_t* bits, std::int64_t rows, std::int64_t w, Count* below, Count* starts) {
-  const std::int64_t words = (w + 63) / 64;
+std::int64_t count_below(const std::uint64_t* bits, std::int64_t stride, std::int64_t rows, std::int64_t words,
+                         Count* below, Count* starts) {
   const Count* const first = starts;
   for (std::int64_t y = rows - 1; y >= 0; --y) {
-    const std::uint64_t* row = bits + y * words;
+    const std::uint64_t* row = bits + y * stride;
     for (std::int64_t k = words - 1; k >= 0; --k) {
       if (row[k] == 0) {
-        if (y == rows - 1 || row[k + words] != 0) zero_64(below + 64 * k);
+        if (y == rows - 1 || row[k + stride] != 0) zero_64(below + 64 * k);
         continue;
       }
       advance_64(below + 64 * k, row[k]);
       if (y == 0 || starts == nullptr) continue;
-      for (std::uint64_t heads = row[k] & ~row[k - words]; heads != 0;) {
+      for (std::uint64_t heads = row[k] & ~row[k - stride]; heads != 0;) {
         const int i = 63 - __builtin_clzll(heads);
         *starts++ = below[64 * k + i];
         heads ^= std::uint64_t{1} << i;
@@ -76,14 +76,13 @@ std::int64_t count_below(const std::uint64_t* bits, std::int64_t rows, std::int6
 }
 
 template <class Count>
-void count_above(const std::uint64_t* bits, std::int64_t rows, std::int64_t w, Count* above) {
-  const std::int64_t words = (w + 63) / 64;
+void count_above(const std::uint64_t* bits, std::int64_t stride, std::int64_t rows, std::int64_t words, Count* above) {
   for (std::int64_t y = 0; y < rows; ++y) {
-    const std::uint64_t* row = bits + y * words;
+    const std::uint64_t* row = bits + y * stride;
     for (std::int64_t k = 0; k < words; ++k) {
       if (row[k] != 0) {
         advance_64(above + 64 * k, row[k]);
-      } else if (y == 0 || row[k - words] != 0) {
+      } else if (y == 0 || row[k - stride] != 0) {
         zero_64(above + 64 * k);
       }
     }
@@ -188,7 +187,7 @@ class BandTransform {
     Square* line = band_.line + 64 * k;
     band_.unsettled[k] = 0;
     if (band_.deep[k] != 0) {
-      zero_64(line);
+      if (~row_[k] != 0) zero_64(line);
       band_.unsettled[k] = row_[k];
       return false;
     }

@@ -31,6 +31,7 @@ template <>
 inline constexpr std::int16_t kFarCount<std::int32_t> = 32767;  // as is, after counting down, all beyond 16383
 
 inline constexpr std::int64_t kDistancePad = 128;  // numbers that windows and vectors may touch beyond either end
+inline constexpr std::int64_t kStripPad = 48;      // slices that windows may touch
 
 // A band of rows of a plane, and what its loops work with.
 template <class Square>
@@ -68,7 +69,7 @@ struct DistanceStrip {
   std::int64_t d, lines;
   DistanceRule rule;
 
-  Square* near;           // scratch: 64 (d + 2 kDistancePad), of which the pads are far
+  Square* near;           // scratch: 64 (d + 2 kStripPad), of which the pads are far
   Square* results;        // 64 d
   Square* sites;          // d + kDistancePad
   Square* line;           // d + kDistancePad
@@ -79,13 +80,14 @@ struct DistanceStrip {
 template <class Square>
 struct DistanceTable {
   using Count = typename DistanceCount<Square>::type;
-  // Walks up the rows and leaves in `below` the rows to the background below the first one, from those below the last
-  // one. Writes to `starts` the count at the head of every vertical run of foreground that begins after the first row,
-  // the last one first, and returns how many.
-  std::int64_t (*count_below)(const std::uint64_t* bits, std::int64_t rows, std::int64_t w, Count* below,
-                              Count* starts);
-  // Walks down the rows and leaves in `above` those to the background above the row after the last one.
-  void (*count_above)(const std::uint64_t* bits, std::int64_t rows, std::int64_t w, Count* above);
+  // Walks up rows of `words` words, `stride` apart, and leaves in `below` the rows to the background below the first
+  // one, from those below the last one. Where `starts` is not null, writes there the count at the head of every
+  // vertical run of foreground that begins after the first row, the last one first, and returns how many.
+  std::int64_t (*count_below)(const std::uint64_t* bits, std::int64_t stride, std::int64_t rows, std::int64_t words,
+                              Count* below, Count* starts);
+  // Walks down them and leaves in `above` the rows to the background above the row after the last one.
+  void (*count_above)(const std::uint64_t* bits, std::int64_t stride, std::int64_t rows, std::int64_t words,
+                      Count* above);
   void (*transform_band)(const DistanceBand<Square>& band);
   void (*transform_strip)(const DistanceStrip<Square>& strip);
 };

@@ -45,13 +45,13 @@ class StripTransform {
 
  private:
   static constexpr int kReach = 32;
-  static_assert(kReach <= kDistancePad);
+  static_assert(kReach + 4 <= kStripPad);
 
   // Copies the strip, since its planes may lie so that they contend for the same lines of the cache.
   void gather() {
     const auto bytes = static_cast<std::size_t>(strip_.lines) * sizeof(Square);
     for (std::int64_t z = 0; z < strip_.d; ++z) {
-      Square* to = strip_.near + 64 * (kDistancePad + z);
+      Square* to = strip_.near + 64 * (kStripPad + z);
       if (strip_.lines < 64) std::memset(to, 0, 64 * sizeof(Square));
       std::memcpy(to, strip_.squares + z * strip_.squares_stride, bytes);
     }
@@ -60,7 +60,7 @@ class StripTransform {
   // 64 bytes of lines from line `i` on; returns whether windows find all squares.
   bool search_windows(int i) {
     for (std::int64_t z = 0; z < strip_.d; ++z) {
-      const Square* at = strip_.near + 64 * (kDistancePad + z) + i;
+      const Square* at = strip_.near + 64 * (kStripPad + z) + i;
       Vector<Square> least[kAtOnce];
       for (int j = 0; j < kAtOnce; ++j) least[j] = load(at + j * kLanes<Square>);
       if (!search_window<kReach>(at, 64, least, lines_.window_steps())) return false;
@@ -73,7 +73,7 @@ class StripTransform {
   bool search_lines(int i) {
     Square most = 0;
     for (int j = i; j < i + kAtOnce * kLanes<Square>; ++j) {
-      const Square* at = strip_.near + 64 * kDistancePad + j;
+      const Square* at = strip_.near + 64 * kStripPad + j;
       typename Lines::Sites sites = lines_.sites(strip_.sites);
       for (std::int64_t z = 0; z < strip_.d; ++z) sites.set(z, at[64 * z]);
       store(strip_.sites + strip_.d, splat(Lines::Sites::kBeyond));

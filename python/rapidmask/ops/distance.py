@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,11 @@ from ._masks import Masks, bits_of
 
 def _spacing(spacing: float | Sequence[float] | None, axes: int) -> tuple[float, float, float]:
     """Return the spacing along z, y and x."""
+    if spacing is None:
+        return 1.0, 1.0, 1.0
     try:
-        if spacing is None:
-            values = [1.0] * axes
-        elif np.ndim(spacing) == 0:
-            values = [float(spacing)] * axes  # type: ignore[arg-type]
-        else:
-            values = [float(value) for value in spacing]  # type: ignore[union-attr]
+        steps: Any = [spacing] * axes if np.ndim(spacing) == 0 else spacing
+        values = [float(step) for step in steps]
     except (TypeError, ValueError):
         raise TypeError(
             f"distance_transform: spacing must be a number, or one for each of the last {axes} axes, got {spacing!r}"
@@ -72,15 +71,16 @@ def distance_transform(
 
     Notes
     -----
-    The result is that of ``scipy.ndimage.distance_transform_edt`` with ``sampling=spacing``, of each mask of the batch,
-    rounded once from the exact square: with unit spacing it is ``float32(sqrt(n))`` of a whole number n, and squares are
-    exact up to 2^24. What is outside the mask is not background, as in SciPy, OpenCV (``DIST_MASK_PRECISE``) and edt
-    (``black_border=False``). For a mask without background edt gives inf too, OpenCV some large number, and SciPy the
-    distance to a pixel outside the mask.
+    The result is that of ``scipy.ndimage.distance_transform_edt`` with ``sampling=spacing``, mask by mask, in float32.
+    It is rounded from its square once: with unit spacing it is ``float32(sqrt(n))`` of a whole number n, which as a
+    squared distance is exact up to 2^24. What float32 does not hold is inf or 0.
 
-    Linear in pixels, whatever they are, up to a logarithm where distances are long. Runs on all threads. Where many
-    masks are transformed, ``out`` saves the cost of fresh memory. On a device: two launches, or three for volumes, no
-    synchronisation; run-length encoded masks are packed on the way.
+    What is outside a mask is not background, as in SciPy, OpenCV (``distanceTransform`` with ``DIST_MASK_PRECISE``) and
+    edt (``black_border=False``). Where there is no background edt gives inf too, OpenCV 1.8e19 and SciPy the distance
+    to a pixel outside.
+
+    Work grows with the pixels, whatever they are, and with the logarithm of the width where background is far. On a
+    device: two launches, three for volumes, no synchronisation. Run-length encoded masks are packed on the way.
 
     References
     ----------
