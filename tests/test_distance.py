@@ -241,11 +241,14 @@ def test_long_masks_with_background_here_and_there(isa, rng, shape):
     np.testing.assert_array_equal(distances(mask), scipys(mask).astype(np.float32))
 
 
-def test_a_deep_volume(backend):
-    masks = np.ones((17000, 1, 2), bool)
+@pytest.mark.parametrize("shape", [(400, 1, 20), (800, 2, 9), (2000, 1, 3), (17000, 1, 2)])
+def test_deep_volumes(backend, shape):
+    masks = np.ones(shape, bool)
     masks[0, 0, 0] = False
-    z, _, x = np.indices(masks.shape, np.int64)
-    np.testing.assert_array_equal(distances(masks, volume=True), np.sqrt(z * z + x * x).astype(np.float32))
+    z, y, x = np.indices(shape, np.int64)
+    np.testing.assert_array_equal(distances(masks, volume=True), np.sqrt(z * z + y * y + x * x).astype(np.float32))
+    expected = np.sqrt(z * z + 9 * y * y + 4 * x * x)
+    np.testing.assert_allclose(distances(masks, volume=True, spacing=(1, 3, 2)), expected, rtol=1e-6)
 
 
 def test_squares_beyond_float32s_integers_are_rounded_once(isa):
@@ -293,7 +296,7 @@ def test_spacing_is_a_number_or_a_sequence(backend):
 # Threads
 
 
-@pytest.mark.parametrize("shape", [(1, 700, 300), (3, 200, 700), (40, 60, 100)])
+@pytest.mark.parametrize("shape", [(1, 700, 300), (3, 200, 700), (12, 160, 300)])
 @pytest.mark.parametrize("spacing", [1.0, (1.0, 3.0)])
 def test_bands_of_several_threads(isa, threads, rng, shape, spacing):
     masks = rng.random(shape) > 1e-3

@@ -12,13 +12,6 @@
 namespace rapidmask {
 namespace {
 
-template <class T>
-inline Vector<T> ascending() {
-  Vector<T> v;
-  for (int i = 0; i < kLanes<T>; ++i) v[i] = static_cast<T>(i);
-  return v;
-}
-
 // The squares of 1, 2, 3, … in all lanes, plain or weighted.
 template <class T>
 struct Squares {
@@ -41,10 +34,11 @@ struct WeightedSquares {
 inline constexpr int kAtOnce = 64 / kVectorBytes;
 
 // Lowers least[0], … of kAtOnce vectors, at first the numbers at[0], at[1], …, to the least of at[±k stride] + k² over
-// k < kReach. False where farther ones may be less.
+// k <= kReach. False where farther ones may be less.
 template <int kReach, class T, class K>
 inline bool search_window(const T* at, std::int64_t stride, Vector<T> (&least)[kAtOnce], K squares) {
   constexpr int kUnroll = 4;
+  static_assert(kReach % kUnroll == 0);
   const auto is_done = [&] {
     Vector<T> most = least[0];
     for (int i = 1; i < kAtOnce; ++i) most = most > least[i] ? most : least[i];
@@ -176,6 +170,16 @@ class WideSites {
   double weight_;
 };
 
+// Halves of the vectors meet until the first lane holds the least number and what belongs to it.
+template <int kHalf, class V, class I>
+inline void meet(V& least, I& best) {
+  const V other = exchanged<kHalf>(least);
+  const I other_best = exchanged<kHalf>(best);
+  best = other < least ? other_best : best;
+  least = lesser(other, least);
+  if constexpr (kHalf > 1) meet<kHalf / 2>(least, best);
+}
+
 // The site of [first, last] that is nearest to x, or a nearer one within a vector beyond `last`.
 template <class Sites>
 inline std::int64_t nearest_site(const Sites& sites, std::int64_t first, std::int64_t last, std::int64_t x) {
@@ -190,13 +194,7 @@ inline std::int64_t nearest_site(const Sites& sites, std::int64_t first, std::in
     best = candidate < least ? at : best;
     least = lesser(candidate, least);
   }
-  for (int half = kLanes<T> / 2; half > 0; half /= 2) {  // halves meet until all lanes hold the least
-    const Vector<Index> moved = ascending<Index>() ^ static_cast<Index>(half);
-    const Vector<T> other = __builtin_shuffle(least, moved);
-    const Vector<Index> other_best = __builtin_shuffle(best, moved);
-    best = other < least ? other_best : best;
-    least = lesser(other, least);
-  }
+  meet<kLanes<T> / 2>(least, best);
   return first + best[0];
 }
 
@@ -233,6 +231,13 @@ inline void search_line(const Sites& sites, std::int64_t first, std::int64_t las
   }
 }
 
+template <class T>
+inline T greatest_64(const T* from) {
+  T most = from[0];
+  for (int i = 1; i < 64; ++i) most = most < from[i] ? from[i] : most;
+  return most;
+}
+
 // Up to 64 results from their squares.
 template <class Square>
 inline void finish_64(const DistanceRule& rule, const Square* squares, std::int64_t count, float* to) {
@@ -240,9 +245,7 @@ inline void finish_64(const DistanceRule& rule, const Square* squares, std::int6
   float* const at = count == 64 ? to : results;
   bool exact = rule.exact;  // whether float32 holds them all
   if (sizeof(Square) == sizeof(std::int32_t) && !exact && rule.scale == 1) {
-    Square most = 0;
-    for (int i = 0; i < 64; ++i) most = most < squares[i] ? squares[i] : most;
-    exact = most <= kExactSquares;
+    exact = greatest_64(squares) <= kExactSquares;
   }
   if (exact) {
     for (int i = 0; i < 64; ++i) at[i] = exact_distance_result(rule, static_cast<std::int32_t>(squares[i]));

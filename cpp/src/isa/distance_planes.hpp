@@ -12,7 +12,7 @@ namespace {
 // The lanes of v whose bits are set, others zero.
 inline Vector<std::int16_t> keep(Vector<std::int16_t> v, std::uint64_t bits) {
 #if defined(__AVX512BW__)
-  return (Vector<std::int16_t>)_mm512_maskz_mov_epi16(static_cast<__mmask32>(bits), (__m512i)v);
+  return (Vector<std::int16_t>)_mm256_maskz_mov_epi16(static_cast<__mmask16>(bits), (__m256i)v);
 #else
   Vector<std::int16_t> bit;
   for (int i = 0; i < kLanes<std::int16_t>; ++i) bit[i] = static_cast<std::int16_t>(1u << i);
@@ -27,9 +27,7 @@ inline Vector<double> keep(Vector<double> v, std::uint64_t bits) {
 
 // Adds one, but to what is far.
 inline Vector<std::int16_t> count_up(Vector<std::int16_t> v) {
-#if defined(__AVX512BW__)
-  return (Vector<std::int16_t>)_mm512_adds_epi16((__m512i)v, _mm512_set1_epi16(1));
-#elif defined(__AVX2__)
+#if defined(__AVX2__)
   return (Vector<std::int16_t>)_mm256_adds_epi16((__m256i)v, _mm256_set1_epi16(1));
 #elif defined(__SSE2__)
   return (Vector<std::int16_t>)_mm_adds_epi16((__m128i)v, _mm_set1_epi16(1));
@@ -191,12 +189,17 @@ class BandTransform {
       band_.unsettled[k] = row_[k];
       return false;
     }
+    const bool is_partial = 64 * k + 64 > band_.w;
     Count found[64];
     bool settled = true;
     for (int i = 0; i < 64; i += kAtOnce * kLanes<Count>) {
       const Count* at = band_.near + 64 * k + i;
       Vector<Count> least[kAtOnce];
-      for (int j = 0; j < kAtOnce; ++j) least[j] = load(at + j * kLanes<Count>);
+      for (int j = 0; j < kAtOnce; ++j) {
+        const int lane = j * kLanes<Count>;
+        least[j] = load(at + lane);
+        if (is_partial) least[j] = keep(least[j], row_[k] >> (i + lane));  // what is beyond the row is settled
+      }
       settled &= search_window<Plane::kReach>(at, 1, least, plane_.window_steps());
       for (int j = 0; j < kAtOnce; ++j) store(found + i + j * kLanes<Count>, least[j]);
     }
@@ -204,7 +207,6 @@ class BandTransform {
     if (settled) return true;
     const Square limit = plane_.reach_square(Plane::kReach);
     for (int i = 0; i < 64; ++i) band_.unsettled[k] |= std::uint64_t{line[i] > limit} << i;
-    band_.unsettled[k] &= row_[k];
     band_.deep[k] = band_.unsettled[k] != 0;
     return band_.unsettled[k] == 0;
   }
@@ -230,9 +232,7 @@ class BandTransform {
     // Windows are tried again where they would do with something to spare.
     const Square limit = plane_.reach_square(Plane::kReach * 3 / 4);
     for (std::int64_t k = begin / 64; 64 * k < end; ++k) {
-      Square most = 0;
-      for (int i = 0; i < 64; ++i) most = most < band_.line[64 * k + i] ? band_.line[64 * k + i] : most;
-      band_.deep[k] = most > limit;
+      band_.deep[k] = greatest_64(band_.line + 64 * k) > limit;
     }
   }
 
@@ -260,16 +260,17 @@ class BandTransform {
     for (std::int64_t k = 0; k < words_;) {
       const std::int64_t x = 64 * k;
       const bool background = row_[k] == 0;
-      do ++k;
-      while (background && k < words_ && row_[k] == 0);
+      ++k;
+      while (background && k < words_ && row_[k] == 0) ++k;
       const std::int64_t count = (64 * k < band_.w ? 64 * k : band_.w) - x;
       const auto size = static_cast<std::size_t>(count);
       if (band_.squares != nullptr) {
         Square* to = band_.squares + at + x;
-        if (background)
+        if (background) {
           std::memset(to, 0, size * sizeof(Square));
-        else
+        } else {
           std::memcpy(to, band_.line + x, size * sizeof(Square));
+        }
       } else if (background) {
         std::memset(band_.distances + at + x, 0, size * sizeof(float));
       } else {
