@@ -121,6 +121,35 @@ def _classes(side: int) -> Array:
     return scores.argmax(0).astype(np.uint8)
 
 
+def _bodies(side: int) -> Array:
+    """Smooth bodies of 30 % foreground."""
+    cell = side // 8
+    slices = np.stack([_smooth((side, side), cell, seed=200 + i) for i in range(10)])
+    before, after = _blend(side, cell)
+    values = slices[before] * (1 - after)[:, None, None] + slices[before + 1] * after[:, None, None]
+    return values > np.quantile(values[::8, ::8, ::8], 0.7)
+
+
+def _drawn(name: str, side: int) -> Array:
+    """Masks that distance transforms find hard, each for a reason of its own."""
+    y, x = np.indices((side, side), np.int32)
+    if name == "checkerboard":
+        return (y + x) % 2 == 1
+    if name == "comb":
+        return (x % 2 == 0) | (y == side - 1)
+    if name == "rings":
+        return np.minimum(np.minimum(y, x), side - 1 - np.maximum(y, x)) % 2 == 0
+    if name == "diagonals":
+        return (y + x) % 64 != 0
+    if name == "far":
+        return (y > 0) | (x > 0)
+    if name == "column":
+        return x != side // 2
+    if name == "disc":
+        return (y - side // 2) ** 2 + (x - side // 2) ** 2 < (side // 2 - 24) ** 2
+    return np.random.default_rng(9).random((side, side)) > 1e-4  # sparse
+
+
 _MAKERS: dict[str, Callable[[], Array]] = {
     "logits 12 MP": partial(_logits, _12MP),
     "logits 2999×4001": partial(_logits, _ODD),
@@ -146,6 +175,16 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "volume 256³": partial(_volume, 256),
     "noisy volume 256³": lambda: np.random.default_rng(10).random((256, 256, 256), np.float32) < 0.3,
     "SAM logits 64×256²": lambda: np.stack([_smooth((256, 256), 32, seed=300 + i) for i in range(64)]) - 0.5,
+    "checkerboard2k": partial(_drawn, "checkerboard", 2048),
+    "comb2k": partial(_drawn, "comb", 2048),
+    "rings2k": partial(_drawn, "rings", 2048),
+    "diagonals2k": partial(_drawn, "diagonals", 2048),
+    "far2k": partial(_drawn, "far", 2048),
+    "column2k": partial(_drawn, "column", 2048),
+    "disc2k": partial(_drawn, "disc", 2048),
+    "sparse2k": partial(_drawn, "sparse", 2048),
+    "bodies 256³": partial(_bodies, 256),
+    "far 256³": lambda: np.arange(256**3).reshape(256, 256, 256) > 0,
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

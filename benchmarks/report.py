@@ -25,13 +25,13 @@ from typing import Any
 import compare
 import rapidmask
 
-FAMILIES = ("threshold", "pack", "components", "rle", "overhead")
+FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "overhead")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 _PEERS = (
     "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools",
-    "connected-components-3d", "fill-voids",
+    "connected-components-3d", "fill-voids", "edt",
 )  # fmt: skip
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 

@@ -33,6 +33,11 @@ HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
 class OnDevice:
     """The functions of `_cuda` for NumPy arrays, which travel to the device and back."""
 
+    with_out = (  # whose last argument may be out=
+        "clean_scores", "component_areas", "distance_transform", "label", "label_values", "morphology", "threshold",
+        "unpack",
+    )  # fmt: skip
+
     def __init__(self):
         import torch
 
@@ -43,16 +48,7 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            writes = name in (
-                "unpack",
-                "threshold",
-                "label",
-                "label_values",
-                "component_areas",
-                "clean_scores",
-                "morphology",
-            )
-            outputs = [a for a in arguments[-1:] if writes and isinstance(a, np.ndarray)]
+            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in self.with_out]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):

@@ -104,6 +104,20 @@ def test_measures(schedule):
         assert_same(rapidmask.masks_to_boxes, masks)
 
 
+def test_distances(schedule):
+    masks = np.random.default_rng(2).random((3, 40, 70)) < 0.9
+    far = np.ones((1, 34, 150), bool)
+    far[0, 33, [0, 149]] = False
+    for case in (masks, far, hostile_masks()["spiral"]):
+        for spacing in (1, (1, 3)):
+            assert_same(rapidmask.distance_transform, case, spacing=spacing)
+        for spacing in (1, (1, 3, 2)):
+            assert_same(rapidmask.distance_transform, case, volume=True, spacing=spacing)
+    deep = far.transpose(2, 1, 0)
+    assert_same(rapidmask.distance_transform, deep, volume=True)
+    assert_same(rapidmask.distance_transform, deep, volume=True, spacing=(2, 1, 1))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
 def test_thresholds(schedule, dtype):
     images = (np.random.default_rng(1).normal(size=(3, 41, 67)) * 40 + 100).astype(dtype)

@@ -22,6 +22,7 @@ from .ops.components import (
     remove_small_holes,
     remove_small_objects,
 )
+from .ops.distance import distance_transform
 from .ops.draw import apply_mask, overlay
 from .ops.footprints import ball, cross, diamond, disk, ellipse, rectangle, square
 from .ops.measure import mask_areas, masks_to_boxes
@@ -71,6 +72,7 @@ __all__ = [
     "diamond",
     "dilate",
     "disk",
+    "distance_transform",
     "ellipse",
     "erode",
     "fill_holes",

@@ -63,6 +63,16 @@ def morphology(
     border: str,
     out: Array | None,
 ) -> Any: ...
+def distance_transform(
+    masks: Array,
+    width: int | None,
+    volume: bool,
+    spacing_z: float,
+    spacing_y: float,
+    spacing_x: float,
+    squared: bool,
+    out: Array | None,
+) -> Any: ...
 def mask_areas(masks: Array, width: int | None) -> Any: ...
 def masks_to_boxes(masks: Array, width: int | None) -> Any: ...
 

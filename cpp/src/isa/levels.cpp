@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "isa/component_rows.hpp"
+#include "isa/distance_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
 #include "isa/morphology_rows.hpp"
@@ -19,6 +20,7 @@ namespace rapidmask {
 // The tables that every level has.
 #define RM_TABLES(X)                 \
   X(ComponentRows, component_rows)   \
+  X(DistanceRows, distance_rows)     \
   X(HistogramRows, histogram_rows)   \
   X(LocalRows, local_rows)           \
   X(MorphologyRows, morphology_rows) \
