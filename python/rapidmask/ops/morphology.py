@@ -74,8 +74,8 @@ def dilate(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -107,9 +107,9 @@ def dilate(
     default border is "ignore" too, but has p + o in place of p - o: the footprint turned by half a turn (after padding
     to odd sides, where one is even).
 
-    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through which the
-    rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of its
-    rows. On a device nothing synchronises.
+    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through
+    which the rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of
+    its rows. On a device nothing synchronises.
 
     Examples
     --------
@@ -134,8 +134,8 @@ def erode(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to erode.
     border : {"ignore", "zeros", "ones"}
@@ -161,13 +161,13 @@ def erode(
     -----
     Offsets as for `dilate`. A footprint without a set element gives everything.
 
-    ``scipy.ndimage.binary_erosion`` with that structure gives the same with ``border_value=0`` ("zeros", its default) or
-    1 ("ignore", "ones"). ``skimage.morphology.erosion`` with ``mode="ignore"`` and ``cv2.erode`` with its default border
-    are "ignore", and agree on footprints of any sides.
+    ``scipy.ndimage.binary_erosion`` with that structure gives the same with ``border_value=0`` ("zeros", its default)
+    or 1 ("ignore", "ones"). ``skimage.morphology.erosion`` with ``mode="ignore"`` and ``cv2.erode`` with its default
+    border are "ignore", and agree on footprints of any sides.
 
-    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through which the
-    rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of its
-    rows. On a device nothing synchronises.
+    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through
+    which the rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of
+    its rows. On a device nothing synchronises.
 
     Examples
     --------
@@ -192,8 +192,8 @@ def opening(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to erode, and then to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -218,9 +218,9 @@ def opening(
     Notes
     -----
     With ``border="ignore"`` the result is a subset of the mask, and opening it again changes nothing, whatever the
-    footprint. ``scipy.ndimage.binary_opening`` is the same for "zeros", ``cv2.morphologyEx`` for "ignore" and footprints
-    that half a turn does not change. Both passes run at once, on rows that stay in cache. On a device nothing
-    synchronises.
+    footprint. ``scipy.ndimage.binary_opening`` is the same for "zeros", ``cv2.morphologyEx`` for "ignore" and
+    footprints that half a turn does not change. Both passes run at once, on rows that stay in cache. On a device
+    nothing synchronises.
 
     Examples
     --------
@@ -242,8 +242,8 @@ def closing(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to dilate, and then to erode.
     border : {"ignore", "zeros", "ones"}
@@ -292,8 +292,8 @@ def gradient(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to dilate, and to erode.
     border : {"ignore", "zeros", "ones"}
@@ -317,8 +317,8 @@ def gradient(
 
     Notes
     -----
-    ``dilate(masks) & ~erode(masks)``: ``cv2.morphologyEx`` with ``MORPH_GRADIENT`` for "ignore" and footprints that half a
-    turn does not change. For the inner edge alone: `boundary`. One pass over the masks. On a device nothing
+    ``dilate(masks) & ~erode(masks)``: ``cv2.morphologyEx`` with ``MORPH_GRADIENT`` for "ignore" and footprints that
+    half a turn does not change. For the inner edge alone: `boundary`. One pass over the masks. On a device nothing
     synchronises.
 
     Examples
@@ -341,8 +341,8 @@ def white_tophat(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to erode, and then to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -389,8 +389,8 @@ def black_tophat(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the pixel
-        itself.
+        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
+        pixel itself.
     iterations : int
         How often to dilate, and then to erode.
     border : {"ignore", "zeros", "ones"}
@@ -414,8 +414,8 @@ def black_tophat(
 
     Notes
     -----
-    ``closing(masks) & ~masks``: ``scipy.ndimage.black_tophat`` and ``cv2.morphologyEx`` with ``MORPH_BLACKHAT`` on masks,
-    where `closing` is theirs. One pass over the masks. On a device nothing synchronises.
+    ``closing(masks) & ~masks``: ``scipy.ndimage.black_tophat`` and ``cv2.morphologyEx`` with ``MORPH_BLACKHAT`` on
+    masks, where `closing` is theirs. One pass over the masks. On a device nothing synchronises.
 
     Examples
     --------
