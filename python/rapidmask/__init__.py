@@ -38,6 +38,7 @@ from .ops.threshold_values import (
     threshold_triangle,
     threshold_yen,
 )
+from .ops.watershed import watershed
 
 __all__ = [
     "Components",
@@ -84,4 +85,5 @@ __all__ = [
     "threshold_triangle",
     "threshold_yen",
     "unpack",
+    "watershed",
 ]
