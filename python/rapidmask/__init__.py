@@ -50,6 +50,7 @@ from .ops.threshold_values import (
     threshold_triangle,
     threshold_yen,
 )
+from .ops.watershed import watershed
 
 __all__ = [
     "Components",
@@ -111,5 +112,6 @@ __all__ = [
     "threshold_triangle",
     "threshold_yen",
     "unpack",
+    "watershed",
     "white_tophat",
 ]
