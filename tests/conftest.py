@@ -38,9 +38,8 @@ class OnDevice:
         function = getattr(self.module, name)
 
         def call(*arguments):
-            outputs = [
-                a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in ("unpack", "threshold", "morphology")
-            ]
+            writes = name in ("unpack", "threshold", "morphology")
+            outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and writes]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
             if isinstance(result, tuple):
