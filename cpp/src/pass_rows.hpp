@@ -16,83 +16,107 @@ namespace rapidmask::cpu {
 struct PassLayout {
   struct Step {
     MorphologyStep loop;
-    bool ends;  // the result is written
+    bool starts, ends;  // a row; the result
   };
 
   const MorphologyPass* pass;
   std::int64_t d, h, words;
   std::uint64_t tail;
+  std::int64_t block;      // output rows that go through the steps together
   std::int64_t low, high;  // distances to the first and the last row that a row reads
-  std::int64_t window;     // rows that a block of output rows may read of a plane
+  std::int64_t window;     // rows that a block may read of a plane
   std::int64_t guard = 0;  // words beside a row that its shifts reach
   std::vector<MorphologySpan> spans;
   std::vector<Step> steps;
 
-  PassLayout(const MorphologyPass& of, const Masks& masks)
-      : pass(&of), d(masks.d), h(masks.h), words(masks.words()), tail(tail_mask(masks.w)) {
+  PassLayout(const MorphologyPass& of, const Masks& masks, std::int64_t block_rows)
+      : pass(&of), d(masks.d), h(masks.h), words(masks.words()), tail(tail_mask(masks.w)), block(block_rows) {
     const FootprintPlan& plan = of.plan;
     low = plan.z_low * h + plan.y_low;
     high = plan.z_high * h + plan.y_high;
-    window = plan.y_high - plan.y_low + kMaxMorphologyBlock;
+    window = plan.y_high - plan.y_low + block;
     spans.reserve(plan.spans.size() + plan.steps.size());  // steps point into it
     bool written = false;
     for (const FootprintStep& step : plan.steps) {
-      steps.push_back({loop_of(step, written), step.ends});
+      add_step(step, step.ends && !written);
+      // What a later chain gives is joined to what the result's rows hold already.
+      if (step.ends && written)
+        add_loop(MorphologyStep::join, false, true, [&] { spans.push_back({window_rows(), 1}); });
       written = written || step.ends;
     }
   }
 
   std::int64_t planes() const { return pass->plan.z_high - pass->plan.z_low + 1; }
   std::int64_t window_rows() const { return planes() * window; }
-  std::uint64_t neutral() const { return pass->erodes ? ~std::uint64_t{0} : 0; }
+  std::int64_t table_rows() const { return window_rows() + block; }
 
  private:
-  MorphologyStep loop_of(const FootprintStep& step, bool joins_result) {
-    MorphologyStep loop{};
-    loop.words = words;
-    if (step.kind == FootprintStep::start) loop.kind = MorphologyStep::start;
-    if (step.kind == FootprintStep::widen) {
-      loop.kind = MorphologyStep::widen;
-      loop.left_words = step.left / 64;
-      loop.left_bits = step.left % 64;
-      loop.right_words = step.right / 64;
-      loop.right_bits = step.right % 64;
+  MorphologyStep& add_loop(MorphologyStep::Kind kind, bool starts, bool ends, const auto& add_spans) {
+    Step& step = steps.emplace_back(Step{{}, starts, ends});
+    step.loop.kind = kind;
+    step.loop.words = words;
+    step.loop.tail = tail;
+    step.loop.outside = pass->outside ? ~std::uint64_t{0} : 0;
+    step.loop.ends = ends;
+    step.loop.spans = spans.data() + spans.size();
+    add_spans();
+    step.loop.span_count = spans.data() + spans.size() - step.loop.spans;
+    return step.loop;
+  }
+
+  void add_step(const FootprintStep& step, bool ends) {
+    const auto add_spans = [&] {
+      for (std::int64_t i = step.spans_begin; i < step.spans_end; ++i) {
+        const RowSpan& span = pass->plan.spans[static_cast<std::size_t>(i)];
+        spans.push_back({(span.z - pass->plan.z_low) * window + span.y - pass->plan.y_low, span.length});
+      }
+    };
+    if (step.kind == FootprintStep::none) {
+      add_loop(MorphologyStep::join, step.starts, ends, add_spans);
+      return;
     }
-    if (step.kind == FootprintStep::move) {
-      loop.kind = MorphologyStep::move;
-      loop.right_words = step.right > 0 ? step.right / 64 : -((step.left + 63) / 64);
-      loop.right_bits = step.right - step.left - 64 * loop.right_words;
+    if (step.kind == FootprintStep::widen && step.left < 64 && step.right < 64) {
+      MorphologyStep& loop = add_loop(MorphologyStep::near, step.starts, ends, add_spans);
+      loop.left_bits = step.left;
+      loop.right_bits = step.right;
+      return;
+    }
+    if (step.spans_end > step.spans_begin) add_loop(MorphologyStep::join, step.starts, false, add_spans);
+    const bool widens = step.kind == FootprintStep::widen;
+    MorphologyStep& loop = add_loop(widens ? MorphologyStep::far : MorphologyStep::move, false, ends, [] {});
+    loop.left_words = step.left / 64;
+    loop.left_bits = step.left % 64;
+    loop.right_words = step.right / 64;
+    loop.right_bits = step.right % 64;
+    if (!widens && step.left > 0) {  // x(i - left)
+      loop.right_words = -((step.left + 63) / 64);
+      loop.right_bits = -step.left - 64 * loop.right_words;
     }
     guard = std::max({guard, loop.left_words + 1, loop.right_words + 1, -loop.right_words});
-    loop.spans = spans.data() + spans.size();
-    for (std::int64_t i = step.spans_begin; i < step.spans_end; ++i) {
-      const RowSpan& span = pass->plan.spans[static_cast<std::size_t>(i)];
-      spans.push_back({(span.z - pass->plan.z_low) * window + span.y - pass->plan.y_low, span.length});
-    }
-    if (step.ends && joins_result) spans.push_back({window_rows(), 1});
-    loop.span_count = spans.data() + spans.size() - loop.spans;
-    return loop;
   }
 };
 
-// What a thread needs to run passes: rows between two steps, and rows that lie outside of a mask.
+// What a thread needs to run passes: rows between two steps, and a row that lies outside of a mask.
 class PassRunner {
  public:
   PassRunner(const std::vector<PassLayout>& layouts, std::int64_t words) : loops_(morphology_rows()) {
     std::int64_t guard = 0, table = 0;
     std::array<bool, 2> used{};
     for (const PassLayout& layout : layouts) {
+      block_ = layout.block;
       guard = std::max(guard, layout.guard);
-      table = std::max(table, layout.window_rows() + kMaxMorphologyBlock);
+      table = std::max(table, layout.table_rows());
       used[layout.pass->outside ? 1 : 0] = true;
     }
     guard_ = (guard + 7) / 8 * 8;
     stride_ = 2 * guard_ + (words + 7) / 8 * 8 + 8;
-    table_.resize(static_cast<std::size_t>(table));
-    const std::int64_t rows = 2 * kMaxMorphologyBlock + 1;
+    table_.resize(to_index(table));
+    result_.resize(to_index(block_));
+    between_.resize(to_index(block_));
+    const std::int64_t rows = 2 * block_ + 1;
     for (int outside = 0; outside < 2; ++outside) {
-      if (!used[static_cast<std::size_t>(outside)]) continue;
-      WordBuffer& buffer = rows_[static_cast<std::size_t>(outside)];
+      if (!used[to_index(outside)]) continue;
+      WordBuffer& buffer = rows_[to_index(outside)];
       buffer = WordBuffer(rows * stride_);
       std::fill_n(buffer.data(), rows * stride_, outside == 1 ? ~std::uint64_t{0} : 0);
     }
@@ -103,56 +127,60 @@ class PassRunner {
     const FootprintPlan& plan = layout.pass->plan;
     for (std::int64_t row = begin; row < end;) {
       const std::int64_t z = row / layout.h, y = row % layout.h;
-      const std::int64_t last = std::min(end, (z + 1) * layout.h);  // of this plane
-      std::int64_t decided = 0, computed = last - row;
+      const std::int64_t rows = std::min(end, (z + 1) * layout.h) - row;  // of this plane
+      std::int64_t decided = 0, computed = rows;
       if (plan.constant) {
-        decided = last - row;
+        decided = rows;
+        computed = 0;
       } else if (layout.pass->absorbing()) {
-        const bool plane_decided = z + plan.z_low < 0 || z + plan.z_high >= layout.d;
-        decided = plane_decided ? last - row : std::clamp<std::int64_t>(-plan.y_low - y, 0, last - row);
-        computed = std::clamp<std::int64_t>(layout.h - plan.y_high - y - decided, 0, last - row - decided);
+        const bool whole_plane = z + plan.z_low < 0 || z + plan.z_high >= layout.d;
+        decided = whole_plane ? rows : std::clamp<std::int64_t>(-plan.y_low - y, 0, rows);
+        computed = std::clamp<std::int64_t>(layout.h - plan.y_high - y - decided, 0, rows - decided);
       }
       const bool value = plan.constant ? plan.value : layout.pass->outside;
-      for (std::int64_t i = 0; i < decided; ++i, ++row) fill(layout, value, to.row(row));
-      if (plan.constant) continue;
-      for (const std::int64_t stop = row + computed; row < stop;) row += block(layout, from, to, row, stop);
-      for (; row < last; ++row) fill(layout, value, to.row(row));
+      for (std::int64_t i = 0; i < decided; ++i) fill(layout, value, to.row(row + i));
+      for (std::int64_t i = decided; i < decided + computed; i += block_) {
+        compute(layout, from, to, row + i, std::min(block_, decided + computed - i));
+      }
+      for (std::int64_t i = decided + computed; i < rows; ++i) fill(layout, value, to.row(row + i));
+      row += rows;
     }
   }
 
  private:
+  static std::size_t to_index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
   static void fill(const PassLayout& layout, bool value, std::uint64_t* row) {
     std::fill_n(row, layout.words, value ? ~std::uint64_t{0} : 0);
     if (value) row[layout.words - 1] = layout.tail;
   }
-  // Computes rows from `row` on, of one plane, and returns how many.
-  std::int64_t block(const PassLayout& layout, const RowStream& from, const RowStream& to, std::int64_t row,
-                     std::int64_t stop) {
-    const std::int64_t rows = stop - row >= loops_.block ? loops_.block : 1;
-    const bool outside = layout.pass->outside;
-    std::uint64_t* const buffers = rows_[outside ? 1 : 0].data();
-    find_rows(layout, from, row, rows, buffers + 2 * kMaxMorphologyBlock * stride_);
-    std::array<std::uint64_t*, kMaxMorphologyBlock> result, between;
-    for (std::int64_t j = 0; j < rows; ++j) {
-      result[to_index(j)] = to.row(row + j);
-      table_[to_index(layout.window_rows() + j)] = result[to_index(j)];
+
+  // Some rows from `row` on, of one plane.
+  void compute(const PassLayout& layout, const RowStream& from, const RowStream& to, std::int64_t row,
+               std::int64_t count) {
+    std::uint64_t* const buffers = rows_[layout.pass->outside ? 1 : 0].data();
+    from.prefetch<0>(row + layout.high + block_, count);
+    to.prefetch<1>(row + block_, count);
+    find_rows(layout, from, row, count, buffers + 2 * block_ * stride_);
+    for (std::int64_t j = 0; j < count; ++j) {
+      result_[to_index(j)] = to.row(row + j);
+      table_[to_index(layout.window_rows() + j)] = result_[to_index(j)];
     }
-    const auto do_step = layout.pass->erodes ? (rows > 1 ? loops_.erode_block : loops_.erode_row)
-                                             : (rows > 1 ? loops_.dilate_block : loops_.dilate_row);
-    std::int64_t x = guard_, next = guard_ + kMaxMorphologyBlock * stride_;
+    const auto do_step = layout.pass->erodes ? loops_.erode : loops_.dilate;
+    std::uint64_t *x = buffers + guard_, *next = x + block_ * stride_;
     for (const PassLayout::Step& step : layout.steps) {
       MorphologyStep loop = step.loop;
-      for (std::int64_t j = 0; j < rows; ++j) between[to_index(j)] = buffers + next + j * stride_;
-      loop.x = buffers + x;
+      if (!step.ends) {
+        for (std::int64_t j = 0; j < count; ++j) between_[to_index(j)] = next + j * stride_;
+      }
+      loop.x = step.starts ? nullptr : x;
       loop.x_stride = stride_;
       loop.rows = table_.data();
-      loop.out = step.ends ? result.data() : between.data();
-      loop.keep = step.ends ? layout.tail : ~std::uint64_t{0};
-      loop.fill = !step.ends && outside ? ~layout.tail : 0;
+      loop.out = step.ends ? result_.data() : between_.data();
+      loop.count = count;
       do_step(loop);
       std::swap(x, next);
     }
-    return rows;
   }
 
   // The rows that a block may read, of each plane; the one given for those outside of the mask.
@@ -174,11 +202,10 @@ class PassRunner {
     }
   }
 
-  static std::size_t to_index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
   const MorphologyRows& loops_;
-  std::int64_t guard_, stride_;
+  std::int64_t guard_, stride_, block_ = 1;
   std::vector<const std::uint64_t*> table_;
+  std::vector<std::uint64_t*> result_, between_;
   std::array<WordBuffer, 2> rows_;  // for zeros and for ones outside: two blocks of rows with guards, and one row
 };
 

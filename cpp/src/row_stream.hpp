@@ -42,6 +42,13 @@ class RowStream {
     stride_ = words;
     mask_ = -1;
   }
+  // Asks for rows to come that lie in place.
+  template <int kWrite>
+  void prefetch(std::int64_t r, std::int64_t count) const {
+    if (mask_ != -1) return;
+    const std::uint64_t* const end = row(r + count);
+    for (const std::uint64_t* p = row(r); p < end; p += 8) __builtin_prefetch(p, kWrite);
+  }
   std::uint64_t* row(std::int64_t r) const { return base_ + (r & mask_) * stride_; }
 
  private:

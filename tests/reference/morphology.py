@@ -6,11 +6,7 @@ import numpy as np
 def offsets(footprint):
     """Indices of the elements that are set, less size // 2."""
     footprint = np.asarray(footprint)
-    centre = [size // 2 for size in footprint.shape]
-    return [
-        tuple(int(i) - c for i, c in zip(index, centre, strict=True))
-        for index in zip(*np.nonzero(footprint), strict=True)
-    ]
+    return np.argwhere(footprint) - np.array(footprint.shape) // 2
 
 
 def shifted(mask, offset, outside):

@@ -33,17 +33,18 @@ struct RowSpan {
   std::int64_t z, y, length;
 };
 
-// What is done to a row X, in this order: it is moved or widened, then the rows of some spans are joined to it.
+// X = moved or widened (X joined with the rows of the spans); X is neutral where a chain starts, and joined to the
+// result where it ends.
 struct FootprintStep {
   enum Kind : std::uint8_t {
-    start,  // X = neutral
-    move,   // X(x) = X(x + right - left), one of them 0
+    none,   // neither moved nor widened
     widen,  // X(x) = join of X(x - left), X(x), X(x + right)
+    move,   // X(x) = X(x + right - left), one of them 0
   };
   Kind kind;
-  bool ends;  // the end of a chain: X is joined to the result
   std::int64_t left, right;
-  std::int64_t spans_begin, spans_end;
+  bool starts = false, ends = false;
+  std::int64_t spans_begin = 0, spans_end = 0;
 };
 
 struct FootprintPlan {
@@ -73,7 +74,7 @@ inline bool in_plan_order(const FootprintRun& a, const FootprintRun& b) {
 inline void add_widening(std::vector<FootprintStep>& steps, std::int64_t left, std::int64_t right) {
   for (std::int64_t from = 0, to = 0; from < left || to < right;) {
     const std::int64_t by_left = std::min(left - from, from + 1), by_right = std::min(right - to, to + 1);
-    steps.push_back({FootprintStep::widen, false, by_left, by_right, 0, 0});
+    steps.push_back({FootprintStep::widen, by_left, by_right});
     from += by_left;
     to += by_right;
   }
@@ -133,24 +134,21 @@ inline std::vector<std::vector<std::size_t>> chain_groups(const std::vector<RunG
 
 inline void add_chain(const std::vector<RunGroup>& groups, const std::vector<std::size_t>& chain,
                       std::vector<FootprintStep>& steps) {
-  const auto join_spans = [&](const RunGroup& group) {
-    steps.back().spans_begin = group.spans_begin;
-    steps.back().spans_end = group.spans_end;
-  };
-  steps.push_back({FootprintStep::start, false, 0, 0, 0, 0});
-  join_spans(groups[chain.front()]);
-  for (std::size_t i = 1; i < chain.size(); ++i) {
-    const RunGroup &wide = groups[chain[i - 1]], &narrow = groups[chain[i]];
-    add_widening(steps, narrow.first - wide.first, wide.last - narrow.last);
-    join_spans(narrow);
+  const std::size_t first_step = steps.size();
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    const std::size_t at = steps.size();
+    const RunGroup& group = groups[chain[i]];
+    const bool last = i + 1 == chain.size();
+    const std::int64_t nearest = last ? group.nearest() : 0;
+    const RunGroup next = last ? RunGroup{nearest, nearest, 0, 0} : groups[chain[i + 1]];
+    add_widening(steps, next.first - group.first, group.last - next.last);
+    if (nearest < 0) steps.push_back({FootprintStep::move, -nearest, 0});
+    if (nearest > 0) steps.push_back({FootprintStep::move, 0, nearest});
+    if (steps.size() == at) steps.push_back({FootprintStep::none, 0, 0});
+    steps[at].spans_begin = group.spans_begin;
+    steps[at].spans_end = group.spans_end;
   }
-  const RunGroup& end = groups[chain.back()];
-  const std::int64_t nearest = end.nearest();
-  if (nearest != 0) {
-    steps.push_back(
-        {FootprintStep::move, false, std::max<std::int64_t>(-nearest, 0), std::max<std::int64_t>(nearest, 0), 0, 0});
-  }
-  add_widening(steps, nearest - end.first, end.last - nearest);
+  steps[first_step].starts = true;
   steps.back().ends = true;
 }
 

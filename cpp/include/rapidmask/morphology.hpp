@@ -82,8 +82,9 @@ struct MorphologySettings {
 
 // `result` has the form and shape of `masks` and does not overlap them.
 namespace cpu {
-// Cost per 64 pixels and pass: one operation for each row of the footprint, some for each different run among them.
-// Nothing of the size of a mask is allocated: rows stream through all passes.
+// Cost per 64 pixels and pass: an operation for each row of the footprint, some for each different run among them. Rows
+// stream through all passes, so that no mask is held in between, unless iterations that cannot be merged make more than
+// 64 of them.
 void morphology(const Context&, const Masks& masks, const MorphologySettings& settings, const MutableMasks& result);
 }  // namespace cpu
 

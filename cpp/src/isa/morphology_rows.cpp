@@ -39,6 +39,15 @@ struct Part {
 };
 
 #define RM_INLINE inline __attribute__((always_inline))
+#define RM_LAMBDA_INLINE __attribute__((always_inline))
+
+// Output rows at once. A widening holds three vectors of each, and the registers are 32 or 16.
+constexpr int kJoinRows = 4;
+#if defined(__AVX512F__)
+constexpr int kNearRows = 4;
+#else
+constexpr int kNearRows = 2;
+#endif
 
 // Joins windows of `length` >= kShared rows to kShared output rows. Output row j has rows j to j + length - 1: some in
 // common with all others, some before these and some after.
@@ -72,131 +81,175 @@ RM_INLINE void join_groups(const uint64_t* const* rows, int64_t length, int64_t 
 
 template <class Join, int kRows, class Lanes>
 RM_INLINE void join_span(const uint64_t* const* rows, int64_t length, int64_t i, Lanes lanes, Words* out) {
-  if constexpr (kRows >= 8) {
-    if (length >= 8) return join_groups<Join, 8, kRows>(rows, length, i, lanes, out);
-  }
   if constexpr (kRows >= 4) {
     if (length >= 4) return join_groups<Join, 4, kRows>(rows, length, i, lanes, out);
+  }
+  if constexpr (kRows >= 2) {
     if (length >= 2) return join_groups<Join, 2, kRows>(rows, length, i, lanes, out);
   }
   join_groups<Join, 1, kRows>(rows, length, i, lanes, out);
 }
 
-struct Distance {
-  int64_t words;
-  Shift bits, rest;
-};
+// The words of the last column: those past the width are what lies outside.
+struct Last {
+  int count;
+  Words keep, fill;
 
-RM_INLINE Distance distance(int64_t words, int64_t bits) { return {words, shift_by(bits), shift_by(64 - bits)}; }
-
-struct Start {
-  template <class Join>
-  RM_INLINE Words operator()(const uint64_t*) const {
-    return Join::neutral();
-  }
-};
-
-// The pixels `right` further on (or `left` further back, given as a negative distance).
-struct Move {
-  Distance by;
-  template <class Join>
-  RM_INLINE Words operator()(const uint64_t* x) const {
-    const uint64_t* from = x + by.words;
-    return either(shift_right(load(from), by.bits), shift_left(load(from + 1), by.rest));
-  }
-};
-
-struct WidenNear {
-  Distance left, right;
-  template <class Join>
-  RM_INLINE Words operator()(const uint64_t* x) const {
-    const Words here = load(x);
-    const Words wide = Join::join_either(here, shift_left(here, left.bits), shift_right(load(x - 1), left.rest));
-    return Join::join_either(wide, shift_right(here, right.bits), shift_left(load(x + 1), right.rest));
-  }
-};
-
-struct WidenFar {
-  Distance left, right;
-  template <class Join>
-  RM_INLINE Words operator()(const uint64_t* x) const {
-    const uint64_t *before = x - left.words, *after = x + right.words;
-    const Words wide =
-        Join::join_either(load(x), shift_left(load(before), left.bits), shift_right(load(before - 1), left.rest));
-    return Join::join_either(wide, shift_right(load(after), right.bits), shift_left(load(after + 1), right.rest));
-  }
-};
-
-template <class Join, int kRows, class Widening, class Lanes>
-RM_INLINE void do_column(const MorphologyStep& step, const Widening& widening, int64_t i, Lanes lanes, Words* out) {
-#pragma GCC unroll 8
-  for (int j = 0; j < kRows; ++j) out[j] = widening.template operator()<Join>(step.x + j * step.x_stride + i);
-  for (int64_t s = 0; s < step.span_count; ++s) {
-    join_span<Join, kRows>(step.rows + step.spans[s].first, step.spans[s].length, i, lanes, out);
-  }
-}
-
-template <class Join, int kRows, class Widening>
-RM_INLINE void do_columns(const MorphologyStep& step, const Widening& widening) {
-  Words out[kRows];
-  const int64_t last = (step.words - 1) / kLanes * kLanes;
-  for (int64_t i = 0; i < last; i += kLanes) {
-    do_column<Join, kRows>(step, widening, i, Full{}, out);
-#pragma GCC unroll 8
-    for (int j = 0; j < kRows; ++j) store(step.out[j] + i, out[j]);
-  }
-  const int count = static_cast<int>(step.words - last);
-  if (count == kLanes) {
-    do_column<Join, kRows>(step, widening, last, Full{}, out);
-  } else {
-    do_column<Join, kRows>(step, widening, last, Part{count}, out);
-  }
-  uint64_t keep[kLanes], fill[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    keep[lane] = lane == count - 1 ? step.keep : ~uint64_t{0};
-    fill[lane] = lane == count - 1 ? step.fill : 0;
-  }
-  const Words kept = load(keep), filled = load(fill);
-#pragma GCC unroll 8
-  for (int j = 0; j < kRows; ++j) {
-    const Words v = either(both(out[j], kept), filled);
-    if (count == kLanes) {
-      store(step.out[j] + last, v);
-    } else {
-      store_part(step.out[j] + last, v, count);
+  Last(const MorphologyStep& step, uint64_t outside) {
+    count = static_cast<int>((step.words - 1) % kLanes) + 1;
+    uint64_t kept[kLanes], filled[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) {
+      kept[lane] = lane < count - 1 ? ~uint64_t{0} : lane == count - 1 ? step.tail : 0;
+      filled[lane] = outside & ~kept[lane];
     }
+    keep = load(kept);
+    fill = load(filled);
+  }
+  Words trim(Words v) const { return either(both(v, keep), fill); }
+  void put(uint64_t* p, Words v) const {
+    if (count == kLanes) {
+      store(p, v);
+    } else {
+      store_part(p, v, count);
+    }
+  }
+};
+
+// x joined with the spans, in kRows rows from row j on.
+template <class Join, int kRows, class Lanes>
+RM_INLINE void join_rows(const MorphologyStep& step, int64_t j, int64_t i, Lanes lanes, Words* out) {
+  const uint64_t* x = step.x == nullptr ? nullptr : step.x + j * step.x_stride + i;
+#pragma GCC unroll 8
+  for (int k = 0; k < kRows; ++k) out[k] = x == nullptr ? Join::neutral() : lanes.get(x + k * step.x_stride);
+  for (int64_t s = 0; s < step.span_count; ++s) {
+    join_span<Join, kRows>(step.rows + step.spans[s].first + j, step.spans[s].length, i, lanes, out);
   }
 }
 
 template <class Join, int kRows>
-void do_step(const MorphologyStep& step) {
-  const Distance left = distance(step.left_words, step.left_bits);
-  const Distance right = distance(step.right_words, step.right_bits);
-  switch (step.kind) {
-    case MorphologyStep::start: return do_columns<Join, kRows>(step, Start{});
-    case MorphologyStep::move: return do_columns<Join, kRows>(step, Move{right});
-    case MorphologyStep::widen: break;
+RM_INLINE void join_last(const MorphologyStep& step, int64_t j, int64_t i, const Last& last, Words* out) {
+  if (last.count == kLanes) {
+    join_rows<Join, kRows>(step, j, i, Full{}, out);
+  } else {
+    join_rows<Join, kRows>(step, j, i, Part{last.count}, out);
   }
-  if (step.left_words == 0 && step.right_words == 0) return do_columns<Join, kRows>(step, WidenNear{left, right});
-  do_columns<Join, kRows>(step, WidenFar{left, right});
+#pragma GCC unroll 8
+  for (int k = 0; k < kRows; ++k) out[k] = last.trim(out[k]);
+}
+
+template <class Join, int kRows>
+void do_join(const MorphologyStep& step, int64_t j, const Last& result) {
+  Words out[kRows];
+  const int64_t end = (step.words - 1) / kLanes * kLanes;
+  for (int64_t i = 0; i < end; i += kLanes) {
+    join_rows<Join, kRows>(step, j, i, Full{}, out);
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) store(step.out[j + k] + i, out[k]);
+  }
+  join_last<Join, kRows>(step, j, end, result, out);
+#pragma GCC unroll 8
+  for (int k = 0; k < kRows; ++k) result.put(step.out[j + k] + end, out[k]);
+}
+
+struct Distance {
+  int64_t words;
+  Shift bits, rest;
+
+  Distance(int64_t whole, int64_t shift) : words(whole), bits(shift_by(shift)), rest(shift_by(64 - shift)) {}
+};
+
+// Each column is joined once and widened when the one after it is known.
+template <class Join, int kRows>
+void do_near(const MorphologyStep& step, int64_t j, const Last& last, const Last& result) {
+  const Distance left(0, step.left_bits), right(0, step.right_bits);
+  const Words outside = repeat(step.outside);
+  const int64_t end = (step.words - 1) / kLanes * kLanes;
+  Words before[kRows], here[kRows], after[kRows];
+  const auto widened = [&](int k) RM_LAMBDA_INLINE {
+    const Words wide = Join::join_either(here[k], shift_left(here[k], left.bits),
+                                         shift_right(words_before(before[k], here[k]), left.rest));
+    return Join::join_either(wide, shift_right(here[k], right.bits),
+                             shift_left(words_after(here[k], after[k]), right.rest));
+  };
+  const auto write = [&](int64_t i) RM_LAMBDA_INLINE {
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) {
+      store(step.out[j + k] + i, widened(k));
+      before[k] = here[k];
+      here[k] = after[k];
+    }
+  };
+#pragma GCC unroll 8
+  for (int k = 0; k < kRows; ++k) before[k] = outside;
+  if (end > 0) {
+    join_rows<Join, kRows>(step, j, 0, Full{}, here);
+    for (int64_t i = kLanes; i < end; i += kLanes) {
+      join_rows<Join, kRows>(step, j, i, Full{}, after);
+      write(i - kLanes);
+    }
+    join_last<Join, kRows>(step, j, end, last, after);
+    write(end - kLanes);
+  } else {
+    join_last<Join, kRows>(step, j, 0, last, here);
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kRows; ++k) {
+    after[k] = outside;
+    result.put(step.out[j + k] + end, result.trim(widened(k)));
+  }
+}
+
+template <class Join>
+RM_INLINE Words widen_far(const uint64_t* x, const Distance& left, const Distance& right) {
+  const uint64_t *before = x - left.words, *after = x + right.words;
+  const Words wide =
+      Join::join_either(load(x), shift_left(load(before), left.bits), shift_right(load(before - 1), left.rest));
+  return Join::join_either(wide, shift_right(load(after), right.bits), shift_left(load(after + 1), right.rest));
+}
+
+RM_INLINE Words move(const uint64_t* x, const Distance& right) {
+  return either(shift_right(load(x + right.words), right.bits), shift_left(load(x + right.words + 1), right.rest));
+}
+
+template <class Join>
+void do_far(const MorphologyStep& step, int64_t j, const Last& result) {
+  const Distance left(step.left_words, step.left_bits), right(step.right_words, step.right_bits);
+  const int64_t end = (step.words - 1) / kLanes * kLanes;
+  const auto at = [&](int64_t i) RM_LAMBDA_INLINE {
+    const uint64_t* x = step.x + j * step.x_stride + i;
+    return step.kind == MorphologyStep::far ? widen_far<Join>(x, left, right) : move(x, right);
+  };
+  for (int64_t i = 0; i < end; i += kLanes) store(step.out[j] + i, at(i));
+  result.put(step.out[j] + end, result.trim(at(end)));
+}
+
+template <class Join>
+void do_step(const MorphologyStep& step) {
+  const Last last(step, step.outside), result(step, step.ends ? 0 : step.outside);
+  int64_t j = 0;
+  switch (step.kind) {
+    case MorphologyStep::join:
+      for (; j + kJoinRows <= step.count; j += kJoinRows) do_join<Join, kJoinRows>(step, j, result);
+      for (; j < step.count; ++j) do_join<Join, 1>(step, j, result);
+      return;
+    case MorphologyStep::near:
+      for (; j + kNearRows <= step.count; j += kNearRows) do_near<Join, kNearRows>(step, j, last, result);
+      for (; j < step.count; ++j) do_near<Join, 1>(step, j, last, result);
+      return;
+    default:
+      for (; j < step.count; ++j) do_far<Join>(step, j, result);
+  }
 }
 
 void subtract(const uint64_t* a, const uint64_t* b, int64_t words, uint64_t* out) {
   for (int64_t i = 0; i < words; ++i) out[i] = a[i] & ~b[i];
 }
 
-#if defined(__AVX512F__)
-constexpr int kBlock = 8;  // of 32 registers, 8 hold the outputs and 8 their windows
-#else
-constexpr int kBlock = 4;
-#endif
-
 }  // namespace
 
 namespace RM_LEVEL {
 extern const MorphologyRows morphology_rows;
-const MorphologyRows morphology_rows{kBlock,         do_step<Or, kBlock>, do_step<And, kBlock>,
-                                     do_step<Or, 1>, do_step<And, 1>,     subtract};
+const MorphologyRows morphology_rows{do_step<Or>, do_step<And>, subtract};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

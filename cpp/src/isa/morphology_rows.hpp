@@ -5,17 +5,22 @@
 
 namespace rapidmask {
 
-// Output row j of a block joins rows[first + j] to rows[first + j + length - 1].
+// Output row j joins rows[first + j] to rows[first + j + length - 1].
 struct MorphologySpan {
   std::int64_t first, length;
 };
 
-// A step of a footprint's plan, for a block of rows. Row j of `x` begins at x + j * x_stride and has words of what lies
-// outside before and after it, as many as the shifts reach.
+// What a block of rows goes through at once: out = widened(x joined with the rows of the spans). Row j of `x`, which
+// may be null, begins at x + j * x_stride. Where rows are moved or widened by whole words (all but `near`), they come
+// from `x` alone, which has words of what lies outside of the mask before and after each row, as far as that reaches.
 struct MorphologyStep {
-  enum Kind : std::uint8_t { start, move, widen };
+  enum Kind : std::uint8_t {
+    join,  // no widening
+    near,  // joins x(i - left) and x(i + right), each at most 63 pixels away
+    far,   // the same, at any distance
+    move,  // x(i + right)
+  };
   Kind kind;
-  // Distances in whole words and bits: x(i - left) and x(i + right).
   std::int64_t left_words, left_bits, right_words, right_bits;
   const std::uint64_t* x;
   std::int64_t x_stride;
@@ -23,20 +28,17 @@ struct MorphologyStep {
   const MorphologySpan* spans;
   std::int64_t span_count;
   std::uint64_t* const* out;
-  std::int64_t words;        // of a row, at least 1
-  std::uint64_t keep, fill;  // the last word becomes (word & keep) | fill
+  std::int64_t count, words;  // of rows, and of words of each: both at least 1
+  std::uint64_t tail;         // the valid bits of the last word
+  std::uint64_t outside;      // 0 or ones
+  bool ends;                  // bits past the width become 0 in `out`, and those of what lies outside if not
 };
 
 struct MorphologyRows {
-  int block;  // output rows of the first pair of functions; the second does one row
-  void (*dilate_block)(const MorphologyStep& step);
-  void (*erode_block)(const MorphologyStep& step);
-  void (*dilate_row)(const MorphologyStep& step);
-  void (*erode_row)(const MorphologyStep& step);
+  void (*dilate)(const MorphologyStep& step);
+  void (*erode)(const MorphologyStep& step);
   void (*subtract)(const std::uint64_t* a, const std::uint64_t* b, std::int64_t words, std::uint64_t* out);  // a & ~b
 };
-
-inline constexpr int kMaxMorphologyBlock = 8;
 
 const MorphologyRows& morphology_rows();
 

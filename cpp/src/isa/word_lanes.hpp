@@ -1,7 +1,8 @@
 // Vectors of 64-bit words at the width of the instruction level, for row loops on packed masks.
 //
-// Everything has internal linkage: each level compiles its own. `Part` variants touch `count` words only, 0 < count <
-// kLanes. Shifts by 64 give 0.
+// Everything has internal linkage: each level compiles its own. The `part` variants touch `count` words only, 0 < count
+// < kLanes. Shifts by 64 give 0. words_before gives the words one place before those of `here`, words_after one place
+// after, `before` and `after` being its neighbours.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ inline Words repeat(std::uint64_t word) { return _mm512_set1_epi64(static_cast<l
 inline Shift shift_by(std::int64_t bits) { return _mm512_set1_epi64(bits); }
 inline Words shift_left(Words v, Shift by) { return _mm512_maskz_sllv_epi64(0xff, v, by); }
 inline Words shift_right(Words v, Shift by) { return _mm512_maskz_srlv_epi64(0xff, v, by); }
+inline Words words_before(Words before, Words here) { return _mm512_maskz_alignr_epi64(0xff, here, before, 7); }
+inline Words words_after(Words here, Words after) { return _mm512_maskz_alignr_epi64(0xff, after, here, 1); }
 inline Words both(Words a, Words b) { return a & b; }
 inline Words either(Words a, Words b) { return a | b; }
 inline Words all_of(Words a, Words b, Words c) { return _mm512_ternarylogic_epi64(a, b, c, 0x80); }
@@ -53,6 +56,12 @@ inline Words repeat(std::uint64_t word) { return _mm256_set1_epi64x(static_cast<
 inline Shift shift_by(std::int64_t bits) { return _mm256_set1_epi64x(bits); }
 inline Words shift_left(Words v, Shift by) { return _mm256_sllv_epi64(v, by); }
 inline Words shift_right(Words v, Shift by) { return _mm256_srlv_epi64(v, by); }
+inline Words words_before(Words before, Words here) {
+  return _mm256_alignr_epi8(here, _mm256_permute2x128_si256(before, here, 0x21), 8);
+}
+inline Words words_after(Words here, Words after) {
+  return _mm256_alignr_epi8(_mm256_permute2x128_si256(here, after, 0x21), here, 8);
+}
 #elif defined(__SSE2__)
 using Words = __m128i;
 using Shift = __m128i;
@@ -65,6 +74,10 @@ inline Words repeat(std::uint64_t word) { return _mm_set1_epi64x(static_cast<lon
 inline Shift shift_by(std::int64_t bits) { return _mm_cvtsi64_si128(bits); }
 inline Words shift_left(Words v, Shift by) { return _mm_sll_epi64(v, by); }
 inline Words shift_right(Words v, Shift by) { return _mm_srl_epi64(v, by); }
+inline Words words_before(Words before, Words here) {
+  return _mm_castpd_si128(_mm_shuffle_pd(_mm_castsi128_pd(before), _mm_castsi128_pd(here), 1));
+}
+inline Words words_after(Words here, Words after) { return words_before(here, after); }
 #else
 using Words = std::uint64_t;
 using Shift = std::int64_t;
@@ -77,6 +90,8 @@ inline Words repeat(std::uint64_t word) { return word; }
 inline Shift shift_by(std::int64_t bits) { return bits; }
 inline Words shift_left(Words v, Shift by) { return by == 64 ? 0 : v << by; }
 inline Words shift_right(Words v, Shift by) { return by == 64 ? 0 : v >> by; }
+inline Words words_before(Words before, Words) { return before; }
+inline Words words_after(Words, Words after) { return after; }
 #endif
 
 #if !defined(__AVX512F__)

@@ -74,8 +74,8 @@ def dilate(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -102,14 +102,14 @@ def dilate(
     Offsets o are indices less ``size // 2``, also where a side is even or the footprint is not symmetric, so that
     `erode` with the same footprint is the adjoint. A footprint without a set element gives nothing.
 
-    ``scipy.ndimage.binary_dilation`` with that structure gives the same with ``border_value=0`` ("ignore", "zeros") or
-    1 ("ones"), and ``skimage.morphology.dilation`` with ``mode="ignore"`` the same as "ignore". ``cv2.dilate`` with its
-    default border is "ignore" too, but has p + o in place of p - o: the footprint turned by half a turn (after padding
-    to odd sides, where one is even).
+    ``scipy.ndimage.binary_dilation`` with the same structure gives the same for ``border_value=0`` ("ignore", "zeros")
+    and 1 ("ones"). ``skimage.morphology.dilation`` with ``mode="ignore"`` and ``cv2.dilate`` with its default border
+    are "ignore", but have p + o in place of p - o: pass ``footprint[::-1, ::-1]`` for their result, for OpenCV's after
+    padding even sides at their end.
 
-    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through
-    which the rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of
-    its rows. On a device nothing synchronises.
+    Iterations of boxes and diamonds are merged into one, others run at once on rows that stay in cache. Cost per 64
+    pixels and pass: an operation for each row of the footprint, some for each different run among its rows. On a device
+    nothing synchronises.
 
     Examples
     --------
@@ -134,8 +134,8 @@ def erode(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to erode.
     border : {"ignore", "zeros", "ones"}
@@ -161,13 +161,14 @@ def erode(
     -----
     Offsets as for `dilate`. A footprint without a set element gives everything.
 
-    ``scipy.ndimage.binary_erosion`` with that structure gives the same with ``border_value=0`` ("zeros", its default)
-    or 1 ("ignore", "ones"). ``skimage.morphology.erosion`` with ``mode="ignore"`` and ``cv2.erode`` with its default
-    border are "ignore", and agree on footprints of any sides.
+    ``scipy.ndimage.binary_erosion`` with the same structure gives the same for ``border_value=0`` ("zeros", its
+    default) and 1 ("ignore", "ones"), ``cv2.erode`` with its default border the same as "ignore", and so does
+    ``skimage.morphology.erosion`` with ``mode="ignore"``, whose centre of an even side is one before: pad such a side
+    at its beginning for its result.
 
-    Boxes and diamonds are done iterations times in one pass; other footprints in one pass for each time, through
-    which the rows stream. Cost per 64 pixels: some operations for each row of the footprint and each different run of
-    its rows. On a device nothing synchronises.
+    Iterations of boxes and diamonds are merged into one, others run at once on rows that stay in cache. Cost per 64
+    pixels and pass: an operation for each row of the footprint, some for each different run among its rows. On a device
+    nothing synchronises.
 
     Examples
     --------
@@ -192,8 +193,8 @@ def opening(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to erode, and then to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -242,8 +243,8 @@ def closing(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to dilate, and then to erode.
     border : {"ignore", "zeros", "ones"}
@@ -292,8 +293,8 @@ def gradient(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to dilate, and to erode.
     border : {"ignore", "zeros", "ones"}
@@ -341,8 +342,8 @@ def white_tophat(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to erode, and then to dilate.
     border : {"ignore", "zeros", "ones"}
@@ -389,8 +390,8 @@ def black_tophat(
         Any non-zero value is foreground. With a footprint of three dimensions the last three axes are one volume, and
         packed or run-length encoded masks are the slices of one.
     footprint : array-like of bool or int, shape (h, w) or (d, h, w)
-        Set where it is not zero: of any form, at most 127 a side. Its element at ``size // 2`` of each axis is the
-        pixel itself.
+        Set where it is not zero: of any form, at most 127 a side. The element at ``size // 2`` of each axis stands for
+        the pixel itself.
     iterations : int
         How often to dilate, and then to erode.
     border : {"ignore", "zeros", "ones"}
