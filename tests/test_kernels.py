@@ -82,6 +82,9 @@ CALLS = {
     "opening": over(rapidmask.opening, [MASKS, PACKED, WIDE], rapidmask.square(5), iterations=20),
     "gradient": over(rapidmask.gradient, [VOLUMES], rapidmask.ball(2), border="zeros"),
     "boundary": over(rapidmask.boundary, [MASKS, PACKED]),
+    "distance_transform": over(rapidmask.distance_transform, [MASKS, PACKED, WIDE, ~SPIRALS]),
+    "distance_transform, spacing": over(rapidmask.distance_transform, [MASKS], spacing=(2.5, 0.7), squared=True),
+    "distance_transform of volumes": over(rapidmask.distance_transform, [VOLUMES, ~VOLUMES], volume=True),
     "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
 }
 for method in METHODS:
