@@ -17,7 +17,7 @@ constexpr std::int64_t kGrainPixels = 1 << 16;    // about 50 µs
 constexpr std::int64_t kGrainBytes = 1 << 19;     // of masks or bits that are only gone through
 constexpr std::int64_t kLeastRows = 64;           // of a band: its edges cost two passes over the bits
 constexpr std::int64_t kLeastCachedRows = 8;      // of a volume's band
-constexpr std::int64_t kCachedSquares = 1 << 20;  // of a volume's band, where it has more rows than that
+constexpr std::int64_t kCachedSquares = 1 << 20;  // of a volume's band, which are to stay in the cache
 constexpr std::int64_t kStripWords = 4;           // of columns, whose edges a task counts
 
 std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
@@ -63,7 +63,7 @@ struct BandScratch {
   using Count = typename DistanceCount<Square>::type;
 
   explicit BandScratch(std::int64_t w)
-      : near(to_size(columns(w) + 2 * kDistancePad), far_site()),
+      : near(to_size(columns(w) + 2 * kDistancePad), kFarSite<Square>),
         sites(to_size(columns(w) + kDistancePad)),
         line(to_size(columns(w) + kDistancePad)),
         nearest(to_size(w / 2 + 2)),
@@ -77,14 +77,6 @@ struct BandScratch {
   std::vector<std::int64_t> nearest;
   std::vector<std::uint64_t> unsettled;
   std::vector<std::uint8_t> deep;
-
-  static Count far_site() {
-    if constexpr (sizeof(Count) == sizeof(std::int16_t)) {
-      return 1 << 14;
-    } else {
-      return kFarCount<Square>;
-    }
-  }
 };
 
 // What the lines of a strip work with.

@@ -97,8 +97,8 @@ struct NarrowPlane {
   using Square = std::int32_t;
   using Sites = NarrowSites;
   static constexpr int kReach = 112;
-  static constexpr std::int16_t kNear = 128;  // to windows, what is farther is as far as this: 128² + 112² < 2^15
-  static constexpr std::int16_t kWindowFar = kNear * kNear;
+  static constexpr std::int16_t kNear = 128;  // farther counts are cut to this
+  static_assert(kNear * kNear == kFarSite<Square> && kNear * kNear + kReach * kReach < 1 << 15);
 
   explicit NarrowPlane(const DistanceRule&) {}
 
@@ -115,7 +115,6 @@ struct WidePlane {
   using Square = double;
   using Sites = WideSites;
   static constexpr int kReach = 32;
-  static constexpr double kWindowFar = kFarCount<double>;
 
   explicit WidePlane(const DistanceRule& rule) : weight_y(rule.y), weight_x(rule.x) {}
 
@@ -177,7 +176,7 @@ class BandTransform {
         store(near + i, plane_.window_square(lesser(up, load(below + i))));
       }
     }
-    for (std::int64_t x = band_.w; x < 64 * words_; ++x) band_.near[x] = Plane::kWindowFar;
+    for (std::int64_t x = band_.w; x < 64 * words_; ++x) band_.near[x] = kFarSite<Square>;
   }
 
   // Writes the squares of 64 pixels as far as windows find them; returns whether they found all.

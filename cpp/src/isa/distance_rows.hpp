@@ -30,6 +30,12 @@ inline constexpr typename DistanceCount<Square>::type kFarCount = std::numeric_l
 template <>
 inline constexpr std::int16_t kFarCount<std::int32_t> = 32767;  // as is, after counting down, all beyond 16383
 
+// To the windows of a row, a column without background near enough. Narrow windows reach less than 128 columns.
+template <class Square>
+inline constexpr typename DistanceCount<Square>::type kFarSite = std::numeric_limits<double>::infinity();
+template <>
+inline constexpr std::int16_t kFarSite<std::int32_t> = 128 * 128;
+
 inline constexpr std::int64_t kDistancePad = 128;  // numbers that windows and vectors may touch beyond either end
 inline constexpr std::int64_t kStripPad = 48;      // slices that windows may touch
 
@@ -47,7 +53,8 @@ struct DistanceBand {
   Count* below;
   const Count* starts;  // behind the last of those that count_below wrote
 
-  // Scratch for one row in whole words, with kDistancePad numbers around `near` and after `sites` and `line`.
+  // Scratch for one row in whole words, with kDistancePad numbers around `near`, far ones, and after `sites` and
+  // `line`.
   Count* near;
   Square* sites;
   Square* line;
