@@ -224,7 +224,8 @@ def ellipse(h: int, w: int) -> Footprint:
     r, c = height // 2, width // 2
     rows = np.arange(height) - r
     reach = np.rint(c * np.sqrt((r * r - rows * rows) * (1.0 / (r * r) if r else 0.0)))
-    return (np.abs(np.arange(width) - c) <= reach[:, None]).astype(np.uint8)
+    elements: Footprint = (np.abs(np.arange(width) - c) <= reach[:, None]).astype(np.uint8)
+    return elements
 
 
 def ball(r: int) -> Footprint:
