@@ -4,6 +4,8 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
+
 import rapidmask
 from rapidmask.cli import METHODS
 
@@ -11,6 +13,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_examples_run():
+    pytest.importorskip("skimage.data")  # the picture of one of them
     results = doctest.testfile(str(README), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert results.attempted > 15
     assert results.failed == 0
