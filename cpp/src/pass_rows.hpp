@@ -14,9 +14,11 @@ namespace rapidmask::cpu {
 
 // A pass with its plan in the form of the row loops, made once for all threads.
 struct PassLayout {
+  static constexpr std::int64_t kMostRows = 16;  // of a block
+
   struct Step {
     MorphologyStep loop;
-    bool starts, ends;  // a row; the result
+    bool starts;  // a chain
   };
 
   const MorphologyPass* pass;
@@ -35,60 +37,58 @@ struct PassLayout {
     low = plan.z_low * h + plan.y_low;
     high = plan.z_high * h + plan.y_high;
     window = plan.y_high - plan.y_low + block;
-    spans.reserve(plan.spans.size() + plan.steps.size());  // steps point into it
+    spans.reserve(plan.spans.size());  // steps point into it
     bool written = false;
     for (const FootprintStep& step : plan.steps) {
-      add_step(step, step.ends && !written);
-      // What a later chain gives is joined to what the result's rows hold already.
-      if (step.ends && written)
-        add_loop(MorphologyStep::join, false, true, [&] { spans.push_back({window_rows(), 1}); });
+      add_step(step);
+      steps.back().loop.accumulates = step.ends && written;  // a chain but the first
       written = written || step.ends;
     }
   }
 
   std::int64_t planes() const { return pass->plan.z_high - pass->plan.z_low + 1; }
-  std::int64_t window_rows() const { return planes() * window; }
-  std::int64_t table_rows() const { return window_rows() + block; }
 
  private:
-  MorphologyStep& add_loop(MorphologyStep::Kind kind, bool starts, bool ends, const auto& add_spans) {
-    Step& step = steps.emplace_back(Step{{}, starts, ends});
-    step.loop.kind = kind;
-    step.loop.words = words;
-    step.loop.tail = tail;
-    step.loop.outside = pass->outside ? ~std::uint64_t{0} : 0;
-    step.loop.ends = ends;
-    step.loop.spans = spans.data() + spans.size();
-    add_spans();
-    step.loop.span_count = spans.data() + spans.size() - step.loop.spans;
-    return step.loop;
+  MorphologyStep& add_loop(MorphologyStep::Kind kind, bool starts, bool ends, std::int64_t spans_begin,
+                           std::int64_t spans_end) {
+    MorphologyStep& loop = steps.emplace_back(Step{{}, starts}).loop;
+    loop.kind = kind;
+    loop.words = words;
+    loop.tail = tail;
+    loop.outside = pass->outside ? ~std::uint64_t{0} : 0;
+    loop.ends = ends;
+    loop.spans = spans.data() + spans.size();
+    loop.span_count = spans_end - spans_begin;
+    for (std::int64_t i = spans_begin; i < spans_end; ++i) {
+      const RowSpan& span = pass->plan.spans[static_cast<std::size_t>(i)];
+      spans.push_back({(span.z - pass->plan.z_low) * window + span.y - pass->plan.y_low, span.length});
+    }
+    return loop;
   }
 
-  void add_step(const FootprintStep& step, bool ends) {
-    const auto add_spans = [&] {
-      for (std::int64_t i = step.spans_begin; i < step.spans_end; ++i) {
-        const RowSpan& span = pass->plan.spans[static_cast<std::size_t>(i)];
-        spans.push_back({(span.z - pass->plan.z_low) * window + span.y - pass->plan.y_low, span.length});
-      }
-    };
-    if (step.kind == FootprintStep::none) {
-      add_loop(MorphologyStep::join, step.starts, ends, add_spans);
-      return;
-    }
-    if (step.kind == FootprintStep::widen && step.left < 64 && step.right < 64) {
-      MorphologyStep& loop = add_loop(MorphologyStep::near, step.starts, ends, add_spans);
+  void add_step(const FootprintStep& step) {
+    const bool widens = step.kind == FootprintStep::widen;
+    const bool near = step.left < 64 && step.right < 64;
+    if (near) {
+      const auto kind = step.kind == FootprintStep::none ? MorphologyStep::join
+                        : widens                         ? MorphologyStep::widen
+                        : step.left > 0                  ? MorphologyStep::left
+                                                         : MorphologyStep::right;
+      MorphologyStep& loop = add_loop(kind, step.starts, step.ends, step.spans_begin, step.spans_end);
       loop.left_bits = step.left;
       loop.right_bits = step.right;
       return;
     }
-    if (step.spans_end > step.spans_begin) add_loop(MorphologyStep::join, step.starts, false, add_spans);
-    const bool widens = step.kind == FootprintStep::widen;
-    MorphologyStep& loop = add_loop(widens ? MorphologyStep::far : MorphologyStep::move, false, ends, [] {});
+    if (step.spans_end > step.spans_begin) {
+      add_loop(MorphologyStep::join, step.starts, false, step.spans_begin, step.spans_end);
+    }
+    MorphologyStep& loop =
+        add_loop(widens ? MorphologyStep::widen_far : MorphologyStep::right_far, false, step.ends, 0, 0);
     loop.left_words = step.left / 64;
     loop.left_bits = step.left % 64;
     loop.right_words = step.right / 64;
     loop.right_bits = step.right % 64;
-    if (!widens && step.left > 0) {  // x(i - left)
+    if (!widens && step.left > 0) {
       loop.right_words = -((step.left + 63) / 64);
       loop.right_bits = -step.left - 64 * loop.right_words;
     }
@@ -105,20 +105,20 @@ class PassRunner {
     for (const PassLayout& layout : layouts) {
       block_ = layout.block;
       guard = std::max(guard, layout.guard);
-      table = std::max(table, layout.table_rows());
+      table = std::max(table, layout.planes() * layout.window);
       used[layout.pass->outside ? 1 : 0] = true;
     }
     guard_ = (guard + 7) / 8 * 8;
-    stride_ = 2 * guard_ + (words + 7) / 8 * 8 + 8;
+    stride_ = 2 * guard_ + (words + 7) / 8 * 8;
     table_.resize(to_index(table));
-    result_.resize(to_index(block_));
-    between_.resize(to_index(block_));
-    const std::int64_t rows = 2 * block_ + 1;
     for (int outside = 0; outside < 2; ++outside) {
       if (!used[to_index(outside)]) continue;
       WordBuffer& buffer = rows_[to_index(outside)];
-      buffer = WordBuffer(rows * stride_);
-      std::fill_n(buffer.data(), rows * stride_, outside == 1 ? ~std::uint64_t{0} : 0);
+      buffer = WordBuffer((2 * block_ + 1) * stride_);
+      // The guards, and the row that lies outside.
+      const std::int64_t filled = guard_ > 0 ? 0 : 2 * block_;
+      std::fill(buffer.data() + filled * stride_, buffer.data() + (2 * block_ + 1) * stride_,
+                outside == 1 ? ~std::uint64_t{0} : 0);
     }
   }
 
@@ -162,21 +162,18 @@ class PassRunner {
     from.prefetch<0>(row + layout.high + block_, count);
     to.prefetch<1>(row + block_, count);
     find_rows(layout, from, row, count, buffers + 2 * block_ * stride_);
-    for (std::int64_t j = 0; j < count; ++j) {
-      result_[to_index(j)] = to.row(row + j);
-      table_[to_index(layout.window_rows() + j)] = result_[to_index(j)];
-    }
+    for (std::int64_t j = 0; j < count; ++j) result_[to_index(j)] = to.row(row + j);
     const auto do_step = layout.pass->erodes ? loops_.erode : loops_.dilate;
     std::uint64_t *x = buffers + guard_, *next = x + block_ * stride_;
     for (const PassLayout::Step& step : layout.steps) {
       MorphologyStep loop = step.loop;
-      if (!step.ends) {
+      if (!step.loop.ends) {
         for (std::int64_t j = 0; j < count; ++j) between_[to_index(j)] = next + j * stride_;
       }
       loop.x = step.starts ? nullptr : x;
       loop.x_stride = stride_;
       loop.rows = table_.data();
-      loop.out = step.ends ? result_.data() : between_.data();
+      loop.out = step.loop.ends ? result_.data() : between_.data();
       loop.count = count;
       do_step(loop);
       std::swap(x, next);
@@ -205,7 +202,7 @@ class PassRunner {
   const MorphologyRows& loops_;
   std::int64_t guard_, stride_, block_ = 1;
   std::vector<const std::uint64_t*> table_;
-  std::vector<std::uint64_t*> result_, between_;
+  std::array<std::uint64_t*, PassLayout::kMostRows> result_, between_;
   std::array<WordBuffer, 2> rows_;  // for zeros and for ones outside: two blocks of rows with guards, and one row
 };
 

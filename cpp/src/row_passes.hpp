@@ -27,7 +27,6 @@ struct StreamGraph {
   static constexpr std::size_t kNone = ~std::size_t{0};
   static constexpr std::int64_t kTickBytes = 16 << 10;  // of packed rows that enter at once
   static constexpr std::int64_t kBlock = 4;             // rows that enter come in multiples of it
-  static constexpr std::int64_t kMostTogether = 16;     // rows that go through a pass together
 
   Masks masks;
   MutableMasks out;
@@ -70,7 +69,7 @@ struct StreamGraph {
   std::size_t add(const std::vector<MorphologyPass>& passes) {
     std::size_t last = 0;
     for (const MorphologyPass& pass : passes) {
-      layouts.emplace_back(pass, masks, std::min(tick, kMostTogether));
+      layouts.emplace_back(pass, masks, std::min(tick, PassLayout::kMostRows));
       for (std::int64_t i = 0; i < pass.times; ++i) {
         nodes.push_back({&layouts.back(), last, 0});
         last = nodes.size() - 1;

@@ -85,6 +85,7 @@ struct RunGroup {
   std::int64_t first, last;
   std::int64_t spans_begin, spans_end;
 
+  std::int64_t width() const { return last - first; }
   std::int64_t nearest() const { return first > 0 ? first : last < 0 ? last : 0; }  // to 0
   bool can_follow(const RunGroup& wide) const {
     return wide.first <= first && last <= wide.last && wide.nearest() == nearest();
@@ -111,36 +112,43 @@ inline std::vector<RunGroup> group_runs(const std::vector<FootprintRun>& runs, s
   return groups;
 }
 
-// Indices of groups, each chain from its widest run to its narrowest. A group goes to the chain whose end it fits into
-// most closely.
-inline std::vector<std::vector<std::size_t>> chain_groups(const std::vector<RunGroup>& groups) {
-  std::vector<std::vector<std::size_t>> chains;
+// Groups in chains, each from its widest run to its narrowest: the successor of every group, or kNone, and the first of
+// each chain. A group goes to the chain whose end it fits into most closely.
+struct Chains {
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  std::vector<std::size_t> next, first;
+};
+
+inline Chains chain_groups(const std::vector<RunGroup>& groups) {
+  Chains chains;
+  chains.next.assign(groups.size(), Chains::kNone);
+  std::vector<std::size_t> ends;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    std::vector<std::size_t>* best = nullptr;
-    std::int64_t least = 0;
-    for (auto& chain : chains) {
-      const RunGroup& end = groups[chain.back()];
-      const std::int64_t difference = (end.last - end.first) - (groups[i].last - groups[i].first);
-      if (groups[i].can_follow(end) && (best == nullptr || difference < least)) {
-        best = &chain;
-        least = difference;
-      }
+    std::size_t* best = nullptr;
+    for (std::size_t& end : ends) {
+      if (!groups[i].can_follow(groups[end])) continue;
+      if (best == nullptr || groups[end].width() < groups[*best].width()) best = &end;
     }
-    if (best == nullptr) best = &chains.emplace_back();
-    best->push_back(i);
+    if (best == nullptr) {
+      chains.first.push_back(i);
+      ends.push_back(i);
+    } else {
+      chains.next[*best] = i;
+      *best = i;
+    }
   }
   return chains;
 }
 
-inline void add_chain(const std::vector<RunGroup>& groups, const std::vector<std::size_t>& chain,
+inline void add_chain(const std::vector<RunGroup>& groups, const Chains& chains, std::size_t first,
                       std::vector<FootprintStep>& steps) {
-  const std::size_t first_step = steps.size();
-  for (std::size_t i = 0; i < chain.size(); ++i) {
+  const std::size_t begin = steps.size();
+  for (std::size_t i = first; i != Chains::kNone; i = chains.next[i]) {
     const std::size_t at = steps.size();
-    const RunGroup& group = groups[chain[i]];
-    const bool last = i + 1 == chain.size();
+    const RunGroup& group = groups[i];
+    const bool last = chains.next[i] == Chains::kNone;
     const std::int64_t nearest = last ? group.nearest() : 0;
-    const RunGroup next = last ? RunGroup{nearest, nearest, 0, 0} : groups[chain[i + 1]];
+    const RunGroup next = last ? RunGroup{nearest, nearest, 0, 0} : groups[chains.next[i]];
     add_widening(steps, next.first - group.first, group.last - next.last);
     if (nearest < 0) steps.push_back({FootprintStep::move, -nearest, 0});
     if (nearest > 0) steps.push_back({FootprintStep::move, 0, nearest});
@@ -148,7 +156,7 @@ inline void add_chain(const std::vector<RunGroup>& groups, const std::vector<std
     steps[at].spans_begin = group.spans_begin;
     steps[at].spans_end = group.spans_end;
   }
-  steps[first_step].starts = true;
+  steps[begin].starts = true;
   steps.back().ends = true;
 }
 
@@ -180,7 +188,8 @@ inline FootprintPlan plan_footprint(std::vector<FootprintRun> runs, std::int64_t
   }
   std::sort(runs.begin(), runs.end(), detail::in_plan_order);
   const std::vector<detail::RunGroup> groups = detail::group_runs(runs, plan.spans);
-  for (const auto& chain : detail::chain_groups(groups)) detail::add_chain(groups, chain, plan.steps);
+  const detail::Chains chains = detail::chain_groups(groups);
+  for (const std::size_t first : chains.first) detail::add_chain(groups, chains, first, plan.steps);
   return plan;
 }
 

@@ -106,6 +106,7 @@ struct Last {
     fill = load(filled);
   }
   Words trim(Words v) const { return either(both(v, keep), fill); }
+  Words get(const uint64_t* p) const { return count == kLanes ? load(p) : load_part(p, count); }
   void put(uint64_t* p, Words v) const {
     if (count == kLanes) {
       store(p, v);
@@ -137,18 +138,31 @@ RM_INLINE void join_last(const MorphologyStep& step, int64_t j, int64_t i, const
   for (int k = 0; k < kRows; ++k) out[k] = last.trim(out[k]);
 }
 
+// Writes what a step makes of a column: all of it, or of the last one what is in the row.
+template <class Join>
+RM_INLINE void write(const MorphologyStep& step, int64_t row, int64_t i, Words v) {
+  uint64_t* const out = step.out[row] + i;
+  store(out, step.accumulates ? Join::join(v, load(out)) : v);
+}
+template <class Join>
+RM_INLINE void write_last(const MorphologyStep& step, int64_t row, int64_t i, Words v, const Last& result) {
+  uint64_t* const out = step.out[row] + i;
+  if (step.accumulates) v = Join::join(v, result.get(out));
+  result.put(out, result.trim(v));
+}
+
 template <class Join, int kRows>
-void do_join(const MorphologyStep& step, int64_t j, const Last& result) {
+void do_join(const MorphologyStep& step, int64_t j, const Last&, const Last& result) {
   Words out[kRows];
   const int64_t end = (step.words - 1) / kLanes * kLanes;
   for (int64_t i = 0; i < end; i += kLanes) {
     join_rows<Join, kRows>(step, j, i, Full{}, out);
 #pragma GCC unroll 8
-    for (int k = 0; k < kRows; ++k) store(step.out[j + k] + i, out[k]);
+    for (int k = 0; k < kRows; ++k) write<Join>(step, j + k, i, out[k]);
   }
   join_last<Join, kRows>(step, j, end, result, out);
 #pragma GCC unroll 8
-  for (int k = 0; k < kRows; ++k) result.put(step.out[j + k] + end, out[k]);
+  for (int k = 0; k < kRows; ++k) write_last<Join>(step, j + k, end, out[k], result);
 }
 
 struct Distance {
@@ -158,23 +172,26 @@ struct Distance {
   Distance(int64_t whole, int64_t shift) : words(whole), bits(shift_by(shift)), rest(shift_by(64 - shift)) {}
 };
 
-// Each column is joined once and widened when the one after it is known.
-template <class Join, int kRows>
+// Each column is joined once and moved when the one after it is known.
+template <class Join, int kRows, MorphologyStep::Kind kKind>
 void do_near(const MorphologyStep& step, int64_t j, const Last& last, const Last& result) {
   const Distance left(0, step.left_bits), right(0, step.right_bits);
   const Words outside = repeat(step.outside);
   const int64_t end = (step.words - 1) / kLanes * kLanes;
   Words before[kRows], here[kRows], after[kRows];
-  const auto widened = [&](int k) RM_LAMBDA_INLINE {
-    const Words wide = Join::join_either(here[k], shift_left(here[k], left.bits),
-                                         shift_right(words_before(before[k], here[k]), left.rest));
-    return Join::join_either(wide, shift_right(here[k], right.bits),
-                             shift_left(words_after(here[k], after[k]), right.rest));
+  const auto moved = [&](int k) RM_LAMBDA_INLINE {
+    const Words from_left = kKind == MorphologyStep::right ? here[k] : words_before(before[k], here[k]);
+    const Words from_right = kKind == MorphologyStep::left ? here[k] : words_after(here[k], after[k]);
+    const Words on = shift_left(here[k], left.bits), on_rest = shift_right(from_left, left.rest);
+    const Words back = shift_right(here[k], right.bits), back_rest = shift_left(from_right, right.rest);
+    if constexpr (kKind == MorphologyStep::left) return either(on, on_rest);
+    if constexpr (kKind == MorphologyStep::right) return either(back, back_rest);
+    return Join::join_either(Join::join_either(here[k], on, on_rest), back, back_rest);
   };
-  const auto write = [&](int64_t i) RM_LAMBDA_INLINE {
+  const auto advance = [&](int64_t i) RM_LAMBDA_INLINE {
 #pragma GCC unroll 8
     for (int k = 0; k < kRows; ++k) {
-      store(step.out[j + k] + i, widened(k));
+      write<Join>(step, j + k, i, moved(k));
       before[k] = here[k];
       here[k] = after[k];
     }
@@ -185,17 +202,17 @@ void do_near(const MorphologyStep& step, int64_t j, const Last& last, const Last
     join_rows<Join, kRows>(step, j, 0, Full{}, here);
     for (int64_t i = kLanes; i < end; i += kLanes) {
       join_rows<Join, kRows>(step, j, i, Full{}, after);
-      write(i - kLanes);
+      advance(i - kLanes);
     }
     join_last<Join, kRows>(step, j, end, last, after);
-    write(end - kLanes);
+    advance(end - kLanes);
   } else {
     join_last<Join, kRows>(step, j, 0, last, here);
   }
 #pragma GCC unroll 8
   for (int k = 0; k < kRows; ++k) {
     after[k] = outside;
-    result.put(step.out[j + k] + end, result.trim(widened(k)));
+    write_last<Join>(step, j + k, end, moved(k), result);
   }
 }
 
@@ -207,7 +224,7 @@ RM_INLINE Words widen_far(const uint64_t* x, const Distance& left, const Distanc
   return Join::join_either(wide, shift_right(load(after), right.bits), shift_left(load(after + 1), right.rest));
 }
 
-RM_INLINE Words move(const uint64_t* x, const Distance& right) {
+RM_INLINE Words move_far(const uint64_t* x, const Distance& right) {
   return either(shift_right(load(x + right.words), right.bits), shift_left(load(x + right.words + 1), right.rest));
 }
 
@@ -217,28 +234,38 @@ void do_far(const MorphologyStep& step, int64_t j, const Last& result) {
   const int64_t end = (step.words - 1) / kLanes * kLanes;
   const auto at = [&](int64_t i) RM_LAMBDA_INLINE {
     const uint64_t* x = step.x + j * step.x_stride + i;
-    return step.kind == MorphologyStep::far ? widen_far<Join>(x, left, right) : move(x, right);
+    return step.kind == MorphologyStep::widen_far ? widen_far<Join>(x, left, right) : move_far(x, right);
   };
-  for (int64_t i = 0; i < end; i += kLanes) store(step.out[j] + i, at(i));
-  result.put(step.out[j] + end, result.trim(at(end)));
+  for (int64_t i = 0; i < end; i += kLanes) write<Join>(step, j, i, at(i));
+  write_last<Join>(step, j, end, at(end), result);
+}
+
+using RowsFunction = void (*)(const MorphologyStep&, int64_t, const Last&, const Last&);
+
+template <int kRows>
+RM_INLINE void do_rows(const MorphologyStep& step, RowsFunction some, RowsFunction one) {
+  const Last last(step, step.outside), result(step, step.ends ? 0 : step.outside);
+  int64_t j = 0;
+  for (; j + kRows <= step.count; j += kRows) some(step, j, last, result);
+  for (; j < step.count; ++j) one(step, j, last, result);
 }
 
 template <class Join>
 void do_step(const MorphologyStep& step) {
-  const Last last(step, step.outside), result(step, step.ends ? 0 : step.outside);
-  int64_t j = 0;
+  using Step = MorphologyStep;
   switch (step.kind) {
-    case MorphologyStep::join:
-      for (; j + kJoinRows <= step.count; j += kJoinRows) do_join<Join, kJoinRows>(step, j, result);
-      for (; j < step.count; ++j) do_join<Join, 1>(step, j, result);
-      return;
-    case MorphologyStep::near:
-      for (; j + kNearRows <= step.count; j += kNearRows) do_near<Join, kNearRows>(step, j, last, result);
-      for (; j < step.count; ++j) do_near<Join, 1>(step, j, last, result);
-      return;
-    default:
-      for (; j < step.count; ++j) do_far<Join>(step, j, result);
+    case Step::join: return do_rows<kJoinRows>(step, do_join<Join, kJoinRows>, do_join<Join, 1>);
+    case Step::widen:
+      return do_rows<kNearRows>(step, do_near<Join, kNearRows, Step::widen>, do_near<Join, 1, Step::widen>);
+    case Step::left:
+      return do_rows<kNearRows>(step, do_near<Join, kNearRows, Step::left>, do_near<Join, 1, Step::left>);
+    case Step::right:
+      return do_rows<kNearRows>(step, do_near<Join, kNearRows, Step::right>, do_near<Join, 1, Step::right>);
+    case Step::widen_far:
+    case Step::right_far: break;
   }
+  const Last result(step, step.ends ? 0 : step.outside);
+  for (int64_t j = 0; j < step.count; ++j) do_far<Join>(step, j, result);
 }
 
 void subtract(const uint64_t* a, const uint64_t* b, int64_t words, uint64_t* out) {

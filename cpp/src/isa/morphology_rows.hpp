@@ -10,15 +10,18 @@ struct MorphologySpan {
   std::int64_t first, length;
 };
 
-// What a block of rows goes through at once: out = widened(x joined with the rows of the spans). Row j of `x`, which
-// may be null, begins at x + j * x_stride. Where rows are moved or widened by whole words (all but `near`), they come
-// from `x` alone, which has words of what lies outside of the mask before and after each row, as far as that reaches.
+// What a block of rows goes through at once: out = moved(x joined with the rows of the spans), joined with what `out`
+// holds where the step accumulates. Row j of `x`, which may be null, begins at x + j * x_stride. Distances are split
+// into whole words and bits. Steps over whole words take their rows from `x` alone, which has words of what lies
+// outside of the mask before and after each row, as far as they reach.
 struct MorphologyStep {
   enum Kind : std::uint8_t {
-    join,  // no widening
-    near,  // joins x(i - left) and x(i + right), each at most 63 pixels away
-    far,   // the same, at any distance
-    move,  // x(i + right)
+    join,       // moves nothing
+    widen,      // joins x(i - left), x(i) and x(i + right), both less than 64 pixels away
+    left,       // x(i - left), less than 64 pixels away
+    right,      // x(i + right), less than 64 pixels away
+    widen_far,  // as widen, over any distance
+    right_far,  // x(i + right), where whole words may be negative
   };
   Kind kind;
   std::int64_t left_words, left_bits, right_words, right_bits;
@@ -32,6 +35,7 @@ struct MorphologyStep {
   std::uint64_t tail;         // the valid bits of the last word
   std::uint64_t outside;      // 0 or ones
   bool ends;                  // bits past the width become 0 in `out`, and those of what lies outside if not
+  bool accumulates;
 };
 
 struct MorphologyRows {
