@@ -115,6 +115,23 @@ def _volume(side: int) -> Array:
     return values > 0.3
 
 
+def _terrain(size: tuple[int, int]) -> Array:
+    """Hills within hills, in [0, 1]."""
+    heights = _smooth(size, 64, seed=11) + 0.5 * _smooth(size, 16, seed=12) + 0.1 * _smooth(size, 4, seed=13)
+    return (heights - heights.min()) / np.ptp(heights)
+
+
+def _discs(side: int) -> Array:
+    """Discs that touch and overlap, as cells do."""
+    rng = np.random.default_rng(14)
+    mask = np.zeros((side, side), bool)
+    y, x = np.ogrid[:side, :side]
+    for _ in range(side * side // 3000):
+        cy, cx, radius = rng.integers(0, side), rng.integers(0, side), rng.integers(12, 30)
+        mask |= (y - cy) ** 2 + (x - cx) ** 2 < radius**2
+    return mask
+
+
 def _classes(side: int) -> Array:
     """A map of six classes and background, as semantic segmentation gives it."""
     scores = np.stack([_smooth((side, side), 64, seed=200 + i) for i in range(7)])
@@ -185,6 +202,12 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "sparse2k": partial(_drawn, "sparse", 2048),
     "bodies 256³": partial(_bodies, 256),
     "far 256³": lambda: np.arange(256**3).reshape(256, 256, 256) > 0,
+    "terrain 1k": partial(_terrain, (1024, 1024)),
+    "terrains 64×256²": lambda: (
+        load("terrain 1k").reshape(4, 256, 4, 256).swapaxes(1, 2).reshape(16, 256, 256).repeat(4, 0)
+    ),
+    "discs 1k": partial(_discs, 1024),
+    "volume 96³": lambda: load("volume 256³")[:96, :96, :96],
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

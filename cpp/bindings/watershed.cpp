@@ -44,14 +44,19 @@ py::object watershed(py::handle image, py::handle markers, py::handle mask, std:
   }
   const std::int64_t depth = volume ? shape.from_end(3) : 1;
   check_watershed_size(depth, pixels.h, pixels.w);
+  Masks floodable{};
+  if (where) {
+    const Masks& view = where->view();
+    floodable = {view.data, view.packed, depth == 0 ? 0 : view.n / depth, depth, view.h, view.w};
+  }
   const Array input = given.contiguous(), starts = given_markers.contiguous();
   const Array labels = input.empty(DType::int32, shape);
   {
     const Call call(input);
-    cpu::watershed(call.context(),
-                   {images(input, function, "image"), images(starts, function, "markers"),
-                    where ? where->view() : Masks{}, depth, connectivity},
-                   static_cast<std::int32_t*>(labels.data()));
+    cpu::watershed(
+        call.context(),
+        {images(input, function, "image"), images(starts, function, "markers"), floodable, depth, connectivity},
+        static_cast<std::int32_t*>(labels.data()));
   }
   return labels.result();
 }

@@ -54,6 +54,23 @@ void take_markers(const WatershedInput& input, std::int64_t i, const Frame& fram
   });
 }
 
+// Finds the components of the mask of image i that the marked pixels are in.
+template <class Key>
+void find_parts(const WatershedInput& input, std::int64_t i, const Frame& frame, Basin<Key>& basin) {
+  const Masks mask{input.mask.mask(i), input.mask.packed, 1, frame.d, frame.h, frame.w};
+  std::vector<std::int32_t> parts(static_cast<std::size_t>(mask.pixels()));
+  std::int64_t count = 0;
+  label({}, mask, input.connectivity, parts.data(), &count);
+  if (count <= 1) return;
+  basin.part.reserve(basin.marked.size());
+  auto marked = basin.marked.begin();
+  frame.each_row([&](std::int64_t first, std::int64_t at) {
+    for (; marked != basin.marked.end() && *marked < at + frame.w; ++marked) {
+      basin.part.push_back(parts[static_cast<std::size_t>(first + *marked - at)]);
+    }
+  });
+}
+
 template <class Key, class T, class Function>
 Basin<Key> make_basin(const T* image, const Frame& frame, const Function& key) {
   Basin<Key> basin(frame);
@@ -66,16 +83,17 @@ Basin<Key> make_basin(const T* image, const Frame& frame, const Function& key) {
 
 template <class Key>
 void flood(Basin<Key> basin, const Frame& frame, const WatershedInput& input, std::int64_t i,
-           const ListOfKey<Key>& list_of, std::int32_t* labels) {
+           const ListOfKey<Key>& of_key, std::int32_t* labels) {
   visit_dtype(input.markers.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     if constexpr (std::is_integral_v<T>) take_markers<Key, T>(input, i, frame, basin);
   });
   if (basin.free_count != 0 && !basin.marked.empty()) {
+    if (input.mask.data != nullptr) find_parts(input, i, frame, basin);
     if (is_volume(input.connectivity)) {
-      Flood<Key, 9>(basin, {input.connectivity, frame}, list_of).run();
+      Flood<Key, 9>(basin, {input.connectivity, frame}, of_key).run();
     } else {
-      Flood<Key, 3>(basin, {input.connectivity, frame}, list_of).run();
+      Flood<Key, 3>(basin, {input.connectivity, frame}, of_key).run();
     }
   }
   frame.each_row(
@@ -113,7 +131,7 @@ void flood_image(const T* image, const Frame& frame, const WatershedInput& input
     const auto range = static_cast<Unsigned>(static_cast<Unsigned>(*high) - base);
     constexpr double kExact = 9007199254740992.0;  // 2^53: beyond, float64 does not tell neighbours apart
     const bool exact = static_cast<double>(*low) > -kExact && static_cast<double>(*high) < kExact;
-    if (range < kMaxLists && exact) {
+    if (range < kMaxLevels && exact) {
       using Key = std::uint16_t;
       flood<Key>(make_basin<Key>(
                      image, frame,
