@@ -104,6 +104,7 @@ class Comparison:
     bar: float | None = None  # ratio to reach on one thread
     goal: float | None = None  # ratio that is hoped for, on one thread
     goal_2_threads: float | None = None
+    against: str = ""  # the peer that bar and goal were set for, where it is not the best
     limit_us: float | None = None  # microseconds that a call may take, at every level
     yardstick: str = ""  # another case, of ordinary content
     slowdown: float | None = None  # times as long as there that ours may take for a pixel here, at every level
@@ -165,6 +166,7 @@ def measure(comparison: Comparison, *, level: str, threads: int, seconds: float,
         "missing": contest.missing,
         "bar": comparison.bar_at(level, threads),
         "goal": comparison.goal_at(threads),
+        "against": comparison.against,
         "limit_us": comparison.limit_us,
         "content": _content(comparison, times[:, 0], times[:, -1]) if comparison.yardstick else None,
     }

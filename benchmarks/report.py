@@ -91,8 +91,13 @@ def provenance() -> dict[str, Any]:
 
 
 def best(row: dict[str, Any]) -> dict[str, Any] | None:
-    """The fastest peer, which decides about bar and goal."""
+    """The fastest peer."""
     return row["peers"][0] if row["peers"] else None
+
+
+def judged_ratio(row: dict[str, Any]) -> float:
+    """The ratio that decides about bar and goal: that to the peer they were set for, the fastest unless named."""
+    return next((peer for peer in row["peers"] if peer["name"] == row.get("against")), best(row))["ratio"]
 
 
 def bar_met(row: dict[str, Any]) -> bool | None:
@@ -104,7 +109,7 @@ def bar_met(row: dict[str, Any]) -> bool | None:
         return False
     if row["bar"] is None or row["missing"]:
         return None
-    return best(row)["ratio"] >= row["bar"]
+    return judged_ratio(row) >= row["bar"]
 
 
 def run_family(family: str, level: str, threads: int, options: argparse.Namespace) -> tuple[list[dict[str, Any]], int]:
@@ -167,7 +172,9 @@ def verdict(row: dict[str, Any]) -> list[str]:
             bar_met(row)
         ]
     if row["goal"] is not None and not row["missing"]:
-        goal = f"{ratio(row['goal'])} {'reached' if best(row)['ratio'] >= row['goal'] else 'not yet'}"
+        goal = f"{ratio(row['goal'])} {'reached' if judged_ratio(row) >= row['goal'] else 'not yet'}"
+    if row.get("against"):
+        bar += f", set for {row['against']}"
     return [bar, goal]
 
 

@@ -34,7 +34,8 @@ class OnDevice:
     """The functions of `_cuda` for NumPy arrays, which travel to the device and back."""
 
     with_out = (  # whose last argument may be out=
-        "clean_scores", "component_areas", "distance_transform", "label", "label_values", "morphology", "threshold",
+        "clean_scores", "clear_border", "component_areas", "distance_transform", "fill_holes", "keep_largest", "label",
+        "label_values", "morphology", "remove_small_holes", "remove_small_objects", "remove_small_regions", "threshold",
         "unpack",
     )  # fmt: skip
 

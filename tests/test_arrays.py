@@ -28,6 +28,7 @@ OF_MASKS = {
     "component_areas": rapidmask.component_areas,
     "remove_small_objects": lambda masks: rapidmask.remove_small_objects(masks, 3),
     "remove_small_holes": lambda masks: rapidmask.remove_small_holes(masks, 3),
+    "remove_small_regions": lambda masks: rapidmask.remove_small_regions(masks, 3),
     "fill_holes": rapidmask.fill_holes,
     "keep_largest": rapidmask.keep_largest,
     "clear_border": rapidmask.clear_border,

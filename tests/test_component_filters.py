@@ -18,6 +18,7 @@ CONNECTIVITY = "connectivity must be 4 or 8 (images), 6, 18 or 26 (volumes), got
 FUNCTIONS = {
     "remove_small_objects": lambda masks, **settings: rapidmask.remove_small_objects(masks, 4, **settings),
     "remove_small_holes": lambda masks, **settings: rapidmask.remove_small_holes(masks, 4, **settings),
+    "remove_small_regions": lambda masks, **settings: rapidmask.remove_small_regions(masks, 4, **settings),
     "fill_holes": rapidmask.fill_holes,
     "keep_largest": rapidmask.keep_largest,
     "clear_border": rapidmask.clear_border,
@@ -43,6 +44,10 @@ FILTERS = {
     "holes inside of 9": (
         lambda masks, c: rapidmask.remove_small_holes(masks, 9, connectivity=c, border_is_hole=False),
         lambda mask, c: reference.remove_small_holes(mask, 9, c, border_is_hole=False),
+    ),
+    "regions of 3": (
+        lambda masks, c: rapidmask.remove_small_regions(masks, 3, connectivity=c),
+        lambda mask, c: reference.remove_small_objects(reference.remove_small_holes(mask, 3, c), 3, c),
     ),
     "all holes": (
         lambda masks, c: rapidmask.fill_holes(masks, connectivity=c),
@@ -501,3 +506,14 @@ def test_masks_too_large_for_32_bits_are_refused(backend, function):
 def test_masks_without_pixels_take_no_time(backend, function):
     for shape in [(2**33, 0), (0, 2**33), (2, 2**33, 0)]:
         assert FUNCTIONS[function](np.zeros(shape, bool)).shape == shape
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_out_takes_the_result(name, backend):
+    masks = MASKS["noise"] if "noise" in MASKS else next(iter(MASKS.values()))
+    expected = FUNCTIONS[name](masks)
+    out = np.full_like(masks, 1)
+    assert FUNCTIONS[name](masks, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    with refuses(ValueError, f"{name}: out must be None unless masks are a dense array"):
+        FUNCTIONS[name](rapidmask.pack(masks), out=out)

@@ -96,6 +96,7 @@ OF_COMPONENTS = {
     "component_areas": over(rapidmask.component_areas, [MASKS, SPIRALS, WIDE]),
     "remove_small_objects": over(rapidmask.remove_small_objects, [MASKS, SPIRALS, PACKED, WIDE], 9),
     "remove_small_holes": over(rapidmask.remove_small_holes, [MASKS, PACKED, WIDE], 9, border_is_hole=False),
+    "remove_small_regions": over(rapidmask.remove_small_regions, [MASKS, PACKED, WIDE], 9),
     "fill_holes": over(rapidmask.fill_holes, [MASKS, SPIRALS, PACKED, WIDE]),
     "fill_holes of volumes": over(rapidmask.fill_holes, [~VOLUMES], connectivity=26),
     "clear_border": over(rapidmask.clear_border, [MASKS, PACKED]),

@@ -30,6 +30,7 @@ OPERATIONS = {
     "component_areas": lambda masks, image: rapidmask.component_areas(masks),
     "remove_small_objects": lambda masks, image: rapidmask.remove_small_objects(masks, 4),
     "remove_small_holes": lambda masks, image: rapidmask.remove_small_holes(masks, 4),
+    "remove_small_regions": lambda masks, image: rapidmask.remove_small_regions(masks, 4),
     "fill_holes": lambda masks, image: rapidmask.fill_holes(masks),
     "keep_largest": lambda masks, image: rapidmask.keep_largest(masks, 3),
     "clear_border": lambda masks, image: rapidmask.clear_border(masks),

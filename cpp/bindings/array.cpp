@@ -462,8 +462,8 @@ Shape MasksArgument::pixels() const {
   return view_.packed ? Shape{view_.n * view_.d, view_.h, view_.w} : array_.shape();
 }
 
-MasksResult::MasksResult(const MasksArgument& like)
-    : array(like.array().empty(like.array().dtype(), like.array().shape())),
+MasksResult::MasksResult(const MasksArgument& like, const py::object& out, const char* function)
+    : array(output_array(out, like.array(), like.array().dtype(), like.array().shape(), function)),
       view{static_cast<std::uint8_t*>(array.data()),
            like.view().packed,
            like.view().n,

@@ -186,7 +186,8 @@ class MasksArgument {
 
 // A new array for masks of the form, type and shape of an argument.
 struct MasksResult {
-  explicit MasksResult(const MasksArgument& like);
+  // What the caller gave as out=, which may not overlap the masks, or a new array of their type and shape.
+  MasksResult(const MasksArgument& like, const py::object& out, const char* function);
 
   Array array;
   MutableMasks view;

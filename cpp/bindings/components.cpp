@@ -100,9 +100,10 @@ py::object component_areas(py::handle masks, const Width& width, int connectivit
 
 // Calls apply(context, masks, result) for a filter, which gives masks of the form that came.
 template <class Apply>
-py::object filter(const char* function, py::handle masks, const Width& width, int connectivity, const Apply& apply) {
+py::object filter(const char* function, py::handle masks, const Width& width, int connectivity, const py::object& out,
+                  const Apply& apply) {
   const MasksArgument given = masks_argument(function, "masks", masks, width, connectivity);
-  const MasksResult result(given);
+  const MasksResult result(given, out, function);
   {
     const Call call(given.array());
     apply(call.context(), given.view(), result.view);
@@ -110,37 +111,46 @@ py::object filter(const char* function, py::handle masks, const Width& width, in
   return result.array.result();
 }
 
-py::object remove_small_objects(py::handle masks, const Width& width, std::int64_t min_area, int connectivity) {
-  return filter("remove_small_objects", masks, width, connectivity,
+py::object remove_small_objects(py::handle masks, const Width& width, std::int64_t min_area, int connectivity,
+                                const py::object& out) {
+  return filter("remove_small_objects", masks, width, connectivity, out,
                 [&](const auto& context, const Masks& view, const MutableMasks& result) {
                   backend::remove_small_objects(context, view, min_area, connectivity, result);
                 });
 }
 
 py::object remove_small_holes(py::handle masks, const Width& width, std::int64_t min_area, int connectivity,
-                              bool border_is_hole) {
-  return filter("remove_small_holes", masks, width, connectivity,
+                              bool border_is_hole, const py::object& out) {
+  return filter("remove_small_holes", masks, width, connectivity, out,
                 [&](const auto& context, const Masks& view, const MutableMasks& result) {
                   backend::remove_small_holes(context, view, min_area, connectivity, border_is_hole, result);
                 });
 }
 
-py::object fill_holes(py::handle masks, const Width& width, int connectivity) {
-  return filter("fill_holes", masks, width, connectivity,
+py::object remove_small_regions(py::handle masks, const Width& width, std::int64_t min_area, int connectivity,
+                                const py::object& out) {
+  return filter("remove_small_regions", masks, width, connectivity, out,
+                [&](const auto& context, const Masks& view, const MutableMasks& result) {
+                  backend::remove_small_regions(context, view, min_area, connectivity, result);
+                });
+}
+
+py::object fill_holes(py::handle masks, const Width& width, int connectivity, const py::object& out) {
+  return filter("fill_holes", masks, width, connectivity, out,
                 [&](const auto& context, const Masks& view, const MutableMasks& result) {
                   backend::fill_holes(context, view, connectivity, result);
                 });
 }
 
-py::object keep_largest(py::handle masks, const Width& width, std::int64_t k, int connectivity) {
-  return filter("keep_largest", masks, width, connectivity,
+py::object keep_largest(py::handle masks, const Width& width, std::int64_t k, int connectivity, const py::object& out) {
+  return filter("keep_largest", masks, width, connectivity, out,
                 [&](const auto& context, const Masks& view, const MutableMasks& result) {
                   backend::keep_largest(context, view, k, connectivity, result);
                 });
 }
 
-py::object clear_border(py::handle masks, const Width& width, int connectivity) {
-  return filter("clear_border", masks, width, connectivity,
+py::object clear_border(py::handle masks, const Width& width, int connectivity, const py::object& out) {
+  return filter("clear_border", masks, width, connectivity, out,
                 [&](const auto& context, const Masks& view, const MutableMasks& result) {
                   backend::clear_border(context, view, connectivity, result);
                 });
@@ -156,7 +166,7 @@ py::object hysteresis(py::handle weak, py::handle strong, const Width& width, in
     throw std::invalid_argument("hysteresis_threshold: high must have shape " + low.array().shape().text() +
                                 ", got shape " + high.array().shape().text());
   }
-  const MasksResult result(low);
+  const MasksResult result(low, py::none(), kFunction);
   {
     const Call call(low.array());
     backend::hysteresis(call.context(), low.view(), high.view(), connectivity, result.view);
@@ -201,12 +211,16 @@ void bind_components(py::module_& module) {
   module.def("component_areas", &component_areas, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
              py::arg("out"));
   module.def("remove_small_objects", &remove_small_objects, py::arg("masks"), py::arg("width"), py::arg("min_area"),
-             py::arg("connectivity"));
+             py::arg("connectivity"), py::arg("out"));
   module.def("remove_small_holes", &remove_small_holes, py::arg("masks"), py::arg("width"), py::arg("min_area"),
-             py::arg("connectivity"), py::arg("border_is_hole"));
-  module.def("fill_holes", &fill_holes, py::arg("masks"), py::arg("width"), py::arg("connectivity"));
-  module.def("keep_largest", &keep_largest, py::arg("masks"), py::arg("width"), py::arg("k"), py::arg("connectivity"));
-  module.def("clear_border", &clear_border, py::arg("masks"), py::arg("width"), py::arg("connectivity"));
+             py::arg("connectivity"), py::arg("border_is_hole"), py::arg("out"));
+  module.def("remove_small_regions", &remove_small_regions, py::arg("masks"), py::arg("width"), py::arg("min_area"),
+             py::arg("connectivity"), py::arg("out"));
+  module.def("fill_holes", &fill_holes, py::arg("masks"), py::arg("width"), py::arg("connectivity"), py::arg("out"));
+  module.def("keep_largest", &keep_largest, py::arg("masks"), py::arg("width"), py::arg("k"), py::arg("connectivity"),
+             py::arg("out"));
+  module.def("clear_border", &clear_border, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
+             py::arg("out"));
   module.def("hysteresis", &hysteresis, py::arg("weak"), py::arg("strong"), py::arg("width"), py::arg("connectivity"));
   module.def("clean_scores", &clean_scores, py::arg("scores"), py::arg("threshold"), py::arg("max_hole_area"),
              py::arg("max_sprinkle_area"), py::arg("hole_value"), py::arg("sprinkle_value"),

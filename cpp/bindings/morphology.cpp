@@ -12,21 +12,6 @@
 namespace rapidmask::python {
 namespace {
 
-// The result for masks of a form: what the caller gave as out=, or a new array.
-struct Target {
-  Array array;
-  MutableMasks view;
-
-  Target(const MasksArgument& like, const py::object& out, const char* function)
-      : array(output_array(out, like.array(), like.array().dtype(), like.array().shape(), function)),
-        view{static_cast<std::uint8_t*>(array.data()),
-             like.view().packed,
-             like.view().n,
-             like.view().d,
-             like.view().h,
-             like.view().w} {}
-};
-
 // `footprint` holds the elements of an array of shape (d, h, w), one byte each; the Python function has checked them.
 py::object morphology(py::handle masks, std::optional<std::int64_t> width, const std::string& operation,
                       const py::bytes& footprint, std::int64_t d, std::int64_t h, std::int64_t w, bool volumes,
@@ -38,7 +23,7 @@ py::object morphology(py::handle masks, std::optional<std::int64_t> width, const
                                     {reinterpret_cast<const std::uint8_t*>(elements.data()), d, h, w},
                                     iterations,
                                     border_of(function, border)};
-  const Target result(input, out, function);
+  const MasksResult result(input, out, function);
   {
     const Call call(input.array());
     backend::morphology(call.context(), input.view(), settings, result.view);

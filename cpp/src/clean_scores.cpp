@@ -17,7 +17,7 @@ namespace {
 
 struct Workspace {
   PaddedBits foreground, background;
-  ComponentForest forest;
+  MaskComponents components;
   std::vector<std::int64_t> areas;
 };
 
@@ -54,15 +54,15 @@ std::int64_t count_pixels(const PaddedBits& bits) {
 template <class Change>
 void for_small_components(Workspace& workspace, const PaddedBits& bits, int connectivity, std::int64_t limit,
                           bool parallel, const Change& change) {
-  ComponentForest& forest = workspace.forest;
-  forest.build(bits, connectivity, parallel);
+  MaskComponents& components = workspace.components;
+  components.build(bits, connectivity, parallel);
   auto& areas = workspace.areas;
-  areas.assign(static_cast<std::size_t>(forest.components()), 0);
-  forest.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
+  areas.assign(static_cast<std::size_t>(components.components()), 0);
+  components.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
     areas[static_cast<std::size_t>(run.label - 1)] += run.end - run.begin;
   });
   if (std::none_of(areas.begin(), areas.end(), [&](std::int64_t area) { return area <= limit; })) return;
-  forest.for_each_run(parallel, [&](const Run& run, std::int64_t, std::int64_t y) {
+  components.for_each_run(parallel, [&](const Run& run, std::int64_t, std::int64_t y) {
     if (areas[static_cast<std::size_t>(run.label - 1)] <= limit) change(run, y);
   });
 }
@@ -111,8 +111,8 @@ void clean_scores(const Context&, const Image& scores, const ScoreCleaning& clea
       const View<const T> images = scores.as<T>();
       for_each_mask<Workspace>(scores.n, scores.image_size(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const Extent extent{1, scores.h, scores.w};
-        workspace.foreground.resize(extent, connectivity);
-        workspace.background.resize(extent, connectivity);
+        workspace.foreground.resize(extent);
+        workspace.background.resize(extent);
         clean(images.image(i), scores.dtype, cleaning, connectivity, workspace, parallel,
               static_cast<T*>(result) + i * scores.image_size());
       });

@@ -15,38 +15,42 @@ enum class Of : bool { foreground, background };
 
 struct Workspace {
   PaddedBits bits, strong;
-  ComponentForest forest;
+  MaskComponents components;
   std::vector<std::int64_t> areas;
   std::vector<std::uint8_t> stays;  // components, by their labels
   std::vector<std::int32_t> order;
 };
 
-// Keeps some of the components of the foreground, or of the background: choose(workspace, i) gives `stays` of each
-// component of mask i, which is 1 before, another value where it goes.
+// Clears the components of workspace.bits that choose() gives up: of `stays` of each component, which is 1 before,
+// another value.
+template <class Choose>
+void sieve(Workspace& workspace, int connectivity, bool parallel, const Choose& choose) {
+  workspace.components.build(workspace.bits, connectivity, parallel);
+  auto& stays = workspace.stays;
+  stays.assign(static_cast<std::size_t>(workspace.components.components()) + 1, 1);
+  choose();
+  if (std::find(stays.begin() + 1, stays.end(), 0) == stays.end()) return;
+  workspace.components.for_each_run(parallel, [&](const Run& run, std::int64_t z, std::int64_t y) {
+    if (stays[static_cast<std::size_t>(run.label)] == 0) clear_run(workspace.bits.row(z, y), run);
+  });
+}
+
+// Keeps some of the components of the foreground, or of the background: choose(workspace, i) gives `stays` for mask i.
 template <class Choose>
 void filter(const Masks& masks, Of of, int connectivity, const MutableMasks& result, const Choose& choose) {
   const bool background = of == Of::background;
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    PaddedBits& bits = workspace.bits;
-    bits.load(masks, i, connectivity, background, parallel);
-    workspace.forest.build(bits, connectivity, parallel);
-    auto& stays = workspace.stays;
-    stays.assign(static_cast<std::size_t>(workspace.forest.components()) + 1, 1);
-    choose(workspace, i);
-    if (std::find(stays.begin() + 1, stays.end(), 0) != stays.end()) {
-      workspace.forest.for_each_run(parallel, [&](const Run& run, std::int64_t z, std::int64_t y) {
-        if (stays[static_cast<std::size_t>(run.label)] == 0) clear_run(bits.row(z, y), run);
-      });
-    }
-    bits.store(result, i, background, parallel);
+    workspace.bits.load(masks, i, background, parallel);
+    sieve(workspace, connectivity, parallel, [&] { choose(workspace, i); });
+    workspace.bits.store(result, i, background, parallel);
   });
 }
 
 // By label; that of label 0 is 0.
 const std::vector<std::int64_t>& measure_areas(Workspace& workspace) {
   auto& areas = workspace.areas;
-  areas.assign(static_cast<std::size_t>(workspace.forest.components()) + 1, 0);
-  workspace.forest.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
+  areas.assign(static_cast<std::size_t>(workspace.components.components()) + 1, 0);
+  workspace.components.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
     areas[static_cast<std::size_t>(run.label)] += run.end - run.begin;
   });
   return areas;
@@ -60,7 +64,7 @@ void choose_large(Workspace& workspace, std::int64_t min_area) {
 }
 
 void choose_at_border(Workspace& workspace, int connectivity, std::uint8_t stays) {
-  workspace.forest.for_each_at_border(
+  workspace.components.for_each_at_border(
       is_volume(connectivity), [&](std::int32_t label) { workspace.stays[static_cast<std::size_t>(label)] = stays; });
 }
 
@@ -77,6 +81,18 @@ void remove_small_holes(const Context&, const Masks& masks, std::int64_t min_are
   filter(masks, Of::background, connectivity, result, [&](Workspace& workspace, std::int64_t) {
     choose_large(workspace, min_area);
     if (!border_is_hole) choose_at_border(workspace, connectivity, 1);
+  });
+}
+
+// In one go, while the bits are in the caches.
+void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
+                          const MutableMasks& result) {
+  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
+    workspace.bits.load(masks, i, true, parallel);
+    sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
+    workspace.bits.invert(parallel);
+    sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
+    workspace.bits.store(result, i, false, parallel);
   });
 }
 
@@ -110,9 +126,9 @@ void clear_border(const Context&, const Masks& masks, int connectivity, const Mu
 
 void hysteresis(const Context&, const Masks& weak, const Masks& strong, int connectivity, const MutableMasks& result) {
   filter(weak, Of::foreground, connectivity, result, [&](Workspace& workspace, std::int64_t i) {
-    workspace.strong.load(strong, i, connectivity, false, false);
+    workspace.strong.load(strong, i, false, false);
     std::fill(workspace.stays.begin(), workspace.stays.end(), std::uint8_t{0});
-    workspace.forest.for_each_run(false, [&](const Run& run, std::int64_t z, std::int64_t y) {
+    workspace.components.for_each_run(false, [&](const Run& run, std::int64_t z, std::int64_t y) {
       if (any_in_run(workspace.strong.row(z, y), run)) workspace.stays[static_cast<std::size_t>(run.label)] = 1;
     });
   });

@@ -1,57 +1,10 @@
 #include "component_forest.hpp"
 
-#include <cstring>
 #include <numeric>
 
-#include "isa/pack_rows.hpp"
 #include "isa/value_rows.hpp"
 
 namespace rapidmask::cpu {
-
-void PaddedBits::resize(const Extent& extent, int connectivity) {
-  // All pixels in adjacent columns of two rows touch, and so do those of such bands in adjacent slices.
-  const int band_shift = connectivity == 8 || connectivity == 26 ? 1 : 0;
-  if (extent == extent_ && band_shift == band_shift_) return;
-  extent_ = extent;
-  band_shift_ = band_shift;
-  slice_bands_ = (extent.h + band_shift) >> band_shift;
-  stride_ = extent.words() + 1;
-  const std::int64_t count = band_rows() * plane_words();
-  std::memset(words_.reserve(count), 0, static_cast<std::size_t>(count) * sizeof(std::uint64_t));
-}
-
-void PaddedBits::load(const Masks& masks, std::int64_t i, int connectivity, bool background, bool parallel) {
-  resize({masks.d, masks.h, masks.w}, connectivity);
-  const std::uint8_t* mask = masks.mask(i);
-  const auto pack_row = pack_rows().pack;
-  const auto invert = pack_rows().invert;
-  for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    const std::int64_t k = z * masks.h + y;
-    std::uint64_t* bits = row(z, y);
-    if (masks.packed) {
-      std::memcpy(bits, mask + 8 * k * masks.words(), static_cast<std::size_t>(8 * masks.words()));
-    } else {
-      pack_row(mask + k * masks.w, 1, masks.w, bits);
-    }
-    if (background) invert(bits, masks.w);
-  });
-}
-
-void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel) {
-  std::uint8_t* mask = masks.mask(i);
-  const auto unpack_row = pack_rows().unpack;
-  const auto invert = pack_rows().invert;
-  for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    const std::int64_t k = z * masks.h + y;
-    std::uint64_t* bits = row(z, y);
-    if (background) invert(bits, masks.w);
-    if (masks.packed) {
-      std::memcpy(mask + 8 * k * masks.words(), bits, static_cast<std::size_t>(8 * masks.words()));
-    } else {
-      unpack_row(bits, 1, masks.w, mask + k * masks.w);
-    }
-  });
-}
 
 void ComponentForest::prepare(const PaddedBits& bits) {
   bits_ = &bits;
@@ -151,7 +104,7 @@ void ComponentForest::build(const PaddedBits& bits, int connectivity, bool paral
 
 void ComponentForest::build_values(const void* values, std::size_t item_size, PaddedBits& bits, const Extent& extent,
                                    int connectivity, bool parallel) {
-  bits.resize(extent, neighbourhood(connectivity).above_slice == Neighbourhood::kNone ? 4 : 6);  // bands of one row
+  bits.resize(extent);
   prepare(bits);
   const std::int64_t words = extent.words();
   const auto read = value_rows().read[item_size == 1 ? 0 : item_size == 2 ? 1 : item_size == 4 ? 2 : 3];

@@ -11,98 +11,20 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "component_planes.hpp"
 #include "isa/component_rows.hpp"
-#include "parallel.hpp"
 #include "rapidmask/components.hpp"
 
 namespace rapidmask::cpu {
 
-// Uninitialised memory that grows when it is asked to hold more, and forgets its content then.
-template <class T>
-class Buffer {
- public:
-  T* reserve(std::int64_t count) {
-    if (count > capacity_) {
-      data_.reset();
-      data_.reset(new T[static_cast<std::size_t>(count)]);
-      capacity_ = count;
-    }
-    return data_.get();
-  }
-  T* data() const { return data_.get(); }
-
- private:
-  std::unique_ptr<T[]> data_;
-  std::int64_t capacity_ = 0;
-};
-
-// The shape of one mask.
-struct Extent {
-  std::int64_t d, h, w;
-
-  std::int64_t words() const { return (w + 63) / 64; }
-  bool operator==(const Extent&) const = default;
-};
-
-// Packed rows of one mask in planes as the loops over rows want them: in one or, for bands of two rows, even rows in
-// one and odd rows in another. A slice of an odd number of rows then ends with an empty one.
-class PaddedBits {
- public:
-  void resize(const Extent& extent, int connectivity);
-  const Extent& extent() const { return extent_; }
-  int band_rows() const { return 1 + band_shift_; }
-  std::int64_t slice_bands() const { return slice_bands_; }
-  std::int64_t bands() const { return extent_.d * slice_bands_; }
-  std::int64_t stride() const { return stride_; }
-  std::int64_t plane_words() const { return 1 + bands() * stride_ + kPlaneSlack; }
-  std::uint64_t* plane(int row_of_band) const { return words_.data() + row_of_band * plane_words(); }
-  std::uint64_t* row(std::int64_t z, std::int64_t y) const {
-    return plane(static_cast<int>(y & band_shift_)) + word_of(z, y);
-  }
-  // Where a row begins in its plane.
-  std::int64_t word_of(std::int64_t z, std::int64_t y) const {
-    return 1 + (z * slice_bands_ + (y >> band_shift_)) * stride_;
-  }
-
-  // Mask i of a batch, or its background, and back.
-  void load(const Masks& masks, std::int64_t i, int connectivity, bool background, bool parallel);
-  void store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel);
-
-  // Calls body(z, y) for every row.
-  template <class Body>
-  void for_each_row(bool parallel, const Body& body) const {
-    const std::int64_t count = extent_.d * extent_.h;
-    parallel_for(count, parallel ? rows_per_grain() : std::max<std::int64_t>(1, count),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   std::int64_t z = begin / extent_.h, y = begin % extent_.h;
-                   for (std::int64_t k = begin; k < end; ++k) {
-                     body(z, y);
-                     if (++y == extent_.h) {
-                       y = 0;
-                       ++z;
-                     }
-                   }
-                 });
-  }
-  // Some 50 µs of work.
-  std::int64_t rows_per_grain() const {
-    constexpr std::int64_t kGrainPixels = 1 << 20;
-    return std::max<std::int64_t>(16, kGrainPixels / std::max<std::int64_t>(1, extent_.w));
-  }
-
- private:
-  Extent extent_{};
-  int band_shift_ = 0;  // 1 where a band has two rows
-  std::int64_t slice_bands_ = 0, stride_ = 0;
-  Buffer<std::uint64_t> words_;
-};
+// Rows of a band: all pixels in adjacent columns of two rows touch, and so do those of such bands in adjacent slices.
+inline int band_rows_of(int connectivity) { return connectivity == 8 || connectivity == 26 ? 2 : 1; }
 
 class ComponentForest {
  public:
-  // `bits` has been resized for this connectivity.
+  // `bits` are in bands of band_rows_of(connectivity) rows.
   void build(const PaddedBits& bits, int connectivity, bool parallel);
   // The same for runs of equal values that are not 0, integers of so many bytes, whose pixels are written to `bits`.
   void build_values(const void* values, std::size_t item_size, PaddedBits& bits, const Extent& extent, int connectivity,

@@ -7,8 +7,70 @@
 
 #include "component_forest.hpp"
 #include "parallel.hpp"
+#include "run_list.hpp"
 
 namespace rapidmask::cpu {
+
+// Components of one mask, by a list of its runs where they are few, else by a forest over its planes.
+class MaskComponents {
+ public:
+  void build(const PaddedBits& bits, int connectivity, bool parallel) {
+    bits_ = &bits;
+    // The list is the work of one thread, the forest twice that of up to all of them.
+    listed_ = !(parallel && get_num_threads() > 2) && list_.build(bits, connectivity);
+    if (listed_) return;
+    const bool pairs = band_rows_of(connectivity) == 2;
+    if (pairs) pairs_.pair(bits, parallel);
+    forest_.build(pairs ? pairs_ : bits, connectivity, parallel);
+  }
+  void build_values(const void* values, std::size_t item_size, PaddedBits& bits, const Extent& extent, int connectivity,
+                    bool parallel) {
+    bits_ = &bits;
+    listed_ = false;
+    forest_.build_values(values, item_size, bits, extent, connectivity, parallel);
+  }
+
+  std::int64_t runs() const { return listed_ ? list_.size() : forest_.runs(); }
+  std::int64_t components() const { return listed_ ? list_.components() : forest_.components(); }
+  // The number of each run's component, from 1; what stands before the first, and kLabelSlack after the last, may be
+  // read.
+  const std::int32_t* labels() const { return listed_ ? list_.labels() : forest_.labels(); }
+
+  // Calls visit(run, z, y) for every stretch of pixels of single rows. Where `parallel`, the pool may share them.
+  template <class Visit>
+  void for_each_run(bool parallel, const Visit& visit) const {
+    if (!listed_) return forest_.for_each_run(parallel, visit);
+    for (const Run& run : list_) visit(run, std::int64_t{0}, std::int64_t{run.row});
+  }
+
+  // Calls visit(label) for the components that touch the border of the image or, where `volume`, of the volume; for
+  // some of them more than once.
+  template <class Visit>
+  void for_each_at_border(bool volume, const Visit& visit) const {
+    if (!listed_) return forest_.for_each_at_border(volume, visit);
+    const Extent& extent = bits_->extent();
+    for (const Run& run : list_) {
+      const bool edge_row = run.row == 0 || run.row == extent.h - 1;
+      if (volume || edge_row || run.begin == 0 || run.end == extent.w) visit(run.label);
+    }
+  }
+
+  // Writes values[run], one of which stands before the first and kLabelSlack after the last, over the pixels of the
+  // runs, and 0 elsewhere.
+  void paint(const std::int32_t* values, bool parallel, std::int32_t* pixels) const {
+    if (!listed_) return forest_.paint(values, parallel, pixels);
+    const Extent& extent = bits_->extent();
+    parallel_for(extent.h, parallel ? bits_->rows_per_grain() : std::max<std::int64_t>(1, extent.h),
+                 [&](std::int64_t y0, std::int64_t y1) { list_.paint(values, y0, y1, extent.w, pixels); });
+  }
+
+ private:
+  const PaddedBits* bits_ = nullptr;
+  PaddedBits pairs_;
+  ComponentForest forest_;
+  RunList list_;
+  bool listed_ = false;
+};
 
 // A thread keeps the workspace of masks of up to 4 megapixels, 20 MB at most, for its next call: fresh pages were a
 // quarter of the time of labelling noise of that size.

@@ -13,7 +13,7 @@ namespace {
 
 struct Workspace {
   PaddedBits bits;
-  ComponentForest forest;
+  MaskComponents components;
 };
 
 // What is summed over the runs of one component.
@@ -22,10 +22,11 @@ struct Measure {
   std::int32_t x0, y0, z0, x1, y1, z1;
 };
 
-std::vector<Measure> measure(const ComponentForest& forest) {
+std::vector<Measure> measure(const MaskComponents& components) {
   constexpr std::int32_t kMax = std::numeric_limits<std::int32_t>::max();
-  std::vector<Measure> measures(static_cast<std::size_t>(forest.components()), {0, 0, 0, 0, kMax, kMax, kMax, 0, 0, 0});
-  forest.for_each_run(false, [&](const Run& run, std::int64_t z, std::int64_t y) {
+  std::vector<Measure> measures(static_cast<std::size_t>(components.components()),
+                                {0, 0, 0, 0, kMax, kMax, kMax, 0, 0, 0});
+  components.for_each_run(false, [&](const Run& run, std::int64_t z, std::int64_t y) {
     Measure& m = measures[static_cast<std::size_t>(run.label - 1)];
     const std::int64_t length = run.end - run.begin;
     m.area += length;
@@ -68,11 +69,11 @@ void write_measures(const std::vector<Measure>& measures, bool volumes, std::int
 void label(const Context&, const Masks& masks, int connectivity, std::int32_t* labels, std::int64_t* counts) {
   std::fill_n(counts, masks.n, 0);
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, false, parallel);
-    forest.build(workspace.bits, connectivity, parallel);
-    counts[i] = forest.components();
-    forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
+    MaskComponents& components = workspace.components;
+    workspace.bits.load(masks, i, false, parallel);
+    components.build(workspace.bits, connectivity, parallel);
+    counts[i] = components.components();
+    components.paint(components.labels(), parallel, labels + i * masks.pixels());
   });
 }
 
@@ -85,10 +86,10 @@ void label_values(const Context&, const Image& values, std::int64_t depth, int c
   for_each_mask<Workspace>(
       depth == 0 ? 0 : values.n / depth, pixels, [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const auto* mask = static_cast<const std::byte*>(values.data) + static_cast<std::size_t>(i * pixels) * item;
-        ComponentForest& forest = workspace.forest;
-        forest.build_values(mask, item, workspace.bits, {depth, values.h, values.w}, connectivity, parallel);
-        counts[i] = forest.components();
-        forest.paint(forest.labels(), parallel, labels + i * pixels);
+        MaskComponents& components = workspace.components;
+        components.build_values(mask, item, workspace.bits, {depth, values.h, values.w}, connectivity, parallel);
+        counts[i] = components.components();
+        components.paint(components.labels(), parallel, labels + i * pixels);
       });
 }
 
@@ -96,11 +97,11 @@ void connected_components(const Context&, const Masks& masks, int connectivity, 
                           std::int64_t* offsets, const MakeComponentTable& make_table) {
   std::vector<std::vector<Measure>> measures(static_cast<std::size_t>(masks.n));
   for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, false, parallel);
-    forest.build(workspace.bits, connectivity, parallel);
-    measures[static_cast<std::size_t>(i)] = measure(forest);
-    if (labels != nullptr) forest.paint(forest.labels(), parallel, labels + i * masks.pixels());
+    MaskComponents& components = workspace.components;
+    workspace.bits.load(masks, i, false, parallel);
+    components.build(workspace.bits, connectivity, parallel);
+    measures[static_cast<std::size_t>(i)] = measure(components);
+    if (labels != nullptr) components.paint(components.labels(), parallel, labels + i * masks.pixels());
   });
   offsets[0] = 0;
   for (std::int64_t i = 0; i < masks.n; ++i) {
@@ -118,20 +119,20 @@ void component_areas(const Context&, const Masks& masks, int connectivity, std::
     std::vector<std::int32_t> of_component, of_run;
   };
   for_each_mask<WithAreas>(masks.n, masks.pixels(), [&](std::int64_t i, WithAreas& workspace, bool parallel) {
-    ComponentForest& forest = workspace.forest;
-    workspace.bits.load(masks, i, connectivity, false, parallel);
-    forest.build(workspace.bits, connectivity, parallel);
+    MaskComponents& components = workspace.components;
+    workspace.bits.load(masks, i, false, parallel);
+    components.build(workspace.bits, connectivity, parallel);
     auto& of_component = workspace.of_component;
-    of_component.assign(static_cast<std::size_t>(forest.components()), 0);
-    forest.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
+    of_component.assign(static_cast<std::size_t>(components.components()), 0);
+    components.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
       of_component[static_cast<std::size_t>(run.label - 1)] += run.end - run.begin;
     });
     auto& of_run = workspace.of_run;
-    of_run.assign(static_cast<std::size_t>(1 + forest.runs() + kLabelSlack), 0);
-    for (std::int64_t r = 0; r < forest.runs(); ++r) {
-      of_run[static_cast<std::size_t>(1 + r)] = of_component[static_cast<std::size_t>(forest.labels()[r] - 1)];
+    of_run.assign(static_cast<std::size_t>(1 + components.runs() + kLabelSlack), 0);
+    for (std::int64_t r = 0; r < components.runs(); ++r) {
+      of_run[static_cast<std::size_t>(1 + r)] = of_component[static_cast<std::size_t>(components.labels()[r] - 1)];
     }
-    forest.paint(of_run.data() + 1, parallel, areas + i * masks.pixels());
+    components.paint(of_run.data() + 1, parallel, areas + i * masks.pixels());
   });
 }
 

@@ -85,6 +85,15 @@ void remove_small_holes(const Context& context, const Masks& masks, std::int64_t
   filter(context, masks, {connectivity, true, marks}, by_area(0, min_area > 0 ? min_area - 1 : -1), result);
 }
 
+void remove_small_regions(const Context& context, const Masks& masks, std::int64_t min_area, int connectivity,
+                          const MutableMasks& result) {
+  MutableMasks filled = result;
+  filled.data = context.scratch<std::uint8_t>(masks.n * masks.mask_bytes());
+  remove_small_holes(context, masks, min_area, connectivity, true, filled);
+  remove_small_objects(context, {filled.data, masks.packed, masks.n, masks.d, masks.h, masks.w}, min_area, connectivity,
+                       result);
+}
+
 void fill_holes(const Context& context, const Masks& masks, int connectivity, const MutableMasks& result) {
   filter(context, masks, {dual_connectivity(connectivity), true, kBorder}, by_mark(false), result);
 }

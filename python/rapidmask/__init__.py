@@ -21,6 +21,7 @@ from .ops.components import (
     label,
     remove_small_holes,
     remove_small_objects,
+    remove_small_regions,
 )
 from .ops.distance import distance_transform
 from .ops.draw import apply_mask, overlay
@@ -92,6 +93,7 @@ __all__ = [
     "rectangle",
     "remove_small_holes",
     "remove_small_objects",
+    "remove_small_regions",
     "rle_decode",
     "rle_encode",
     "rle_from_string",

@@ -110,6 +110,9 @@ void remove_small_objects(const Context&, const Masks& masks, std::int64_t min_a
 // that touch the border are filled only where `border_is_hole`.
 void remove_small_holes(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
                         bool border_is_hole, const MutableMasks& result);
+// Fills the components of background of less than `min_area` pixels, and then keeps the components of at least as many.
+void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
+                          const MutableMasks& result);
 // Fills the background that no path of background pixels joins to the border. `connectivity` is that of the foreground,
 // whose dual the background has.
 void fill_holes(const Context&, const Masks& masks, int connectivity, const MutableMasks& result);
@@ -135,6 +138,8 @@ void remove_small_objects(const Context&, const Masks& masks, std::int64_t min_a
                           const MutableMasks& result);
 void remove_small_holes(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
                         bool border_is_hole, const MutableMasks& result);
+void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
+                          const MutableMasks& result);
 void fill_holes(const Context&, const Masks& masks, int connectivity, const MutableMasks& result);
 void keep_largest(const Context&, const Masks& masks, std::int64_t k, int connectivity, const MutableMasks& result);
 void clear_border(const Context&, const Masks& masks, int connectivity, const MutableMasks& result);

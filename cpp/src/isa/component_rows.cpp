@@ -3,6 +3,7 @@
 #include "isa/component_rows.hpp"
 
 #include "isa/words.hpp"
+#include "union_find.hpp"
 
 namespace rapidmask {
 namespace {
@@ -29,23 +30,6 @@ std::int64_t rank_starts(const std::uint64_t* starts, std::int64_t begin, std::i
     runs += popcount(starts[i]);
   }
   return runs;
-}
-
-// Union-find after Rem: roots are the smallest runs, and both paths are spliced on the way up.
-inline void unite(std::uint32_t* parents, std::uint32_t a, std::uint32_t b) {
-  for (;;) {
-    const std::uint32_t above_a = parents[a], above_b = parents[b];
-    if (above_a == above_b) return;
-    if (above_a < above_b) {
-      parents[b] = above_a;
-      if (above_b == b) return;
-      b = above_b;
-    } else {
-      parents[a] = above_b;
-      if (above_a == a) return;
-      a = above_a;
-    }
-  }
 }
 
 // Of the pixels in `contacts`, the first after each start: one for each pair of runs. In every word, whose first
@@ -152,31 +136,60 @@ void link_values(const std::uint64_t* starts_above, const std::uint32_t* rank_ab
   }
 }
 
-std::int64_t list_runs(const std::uint64_t* plane, const std::uint64_t* starts, const std::uint32_t* rank,
-                       const std::int32_t* labels, std::int64_t begin, std::int64_t end, std::int64_t stride,
-                       std::int32_t* edges, Run* runs) {
-  // Pixels that differ from the one before: by turns the first of a run and the first after it, which the word after a
-  // row has at the latest.
+std::int64_t list_edges(const std::uint64_t* plane, std::int64_t begin, std::int64_t end, std::int64_t capacity,
+                        std::int32_t* edges) {
+  // Pixels that differ from the one before; the word after a row has the last at the latest.
   const auto edges_of = [&]<int kCount>(WordsOf<kCount>, std::int64_t i) -> WordsOf<kCount> {
     return {load_words<kCount>(plane + i).v ^ from_left<kCount>(plane + i).v};
   };
   std::int32_t* edge = edges;
-  for_busy_words(begin, end, edges_of, [&](std::int64_t i) {
-    const auto x = static_cast<std::int32_t>(64 * (i - begin));
-    std::uint64_t bits = edges_of(WordsOf<1>{}, i).v;
-    do {
-      *edge++ = x + __builtin_ctzll(bits);
-      bits = without_lowest(bits);
-    } while (bits != 0);
-  });
-  // Rows by multiplication: exact, as word numbers times the stride stay below 2^64.
-  __extension__ using Wide = unsigned __int128;
-  const std::uint64_t reciprocal = ~std::uint64_t{0} / static_cast<std::uint64_t>(stride) + 1;
-  const std::int64_t count = (edge - edges) / 2;
+  // In blocks after which the room is looked at.
+  for (std::int64_t block = begin; block < end && edge - edges <= capacity; block += kEdgeSlack / 64) {
+    const std::int64_t stop = end - block < kEdgeSlack / 64 ? end : block + kEdgeSlack / 64;
+    for_busy_words(block, stop, edges_of, [&](std::int64_t i) {
+      const auto x = static_cast<std::int32_t>(64 * i);
+      std::uint64_t bits = edges_of(WordsOf<1>{}, i).v;
+      do {
+        *edge++ = x + __builtin_ctzll(bits);
+        bits = without_lowest(bits);
+      } while (bits != 0);
+    });
+  }
+  return edge - edges;
+}
+
+// Rows by multiplication: exact, as word numbers times the stride stay below 2^64.
+class RowOfWord {
+ public:
+  explicit RowOfWord(std::int64_t stride) : reciprocal_(~std::uint64_t{0} / static_cast<std::uint64_t>(stride) + 1) {}
+  std::int64_t operator()(std::int64_t word) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::int64_t>(static_cast<Wide>(word - 1) * reciprocal_ >> 64);
+  }
+
+ private:
+  std::uint64_t reciprocal_;
+};
+
+void place_runs(const std::int32_t* edges, std::int64_t count, std::int64_t stride, const std::int32_t* labels,
+                Run* runs) {
+  const RowOfWord row_of(stride);
+  for (std::int64_t r = 0; r < count; ++r) {
+    const std::int64_t row = row_of(edges[2 * r] / 64);
+    const auto row_begin = static_cast<std::int32_t>(64 * (1 + row * stride));
+    runs[r] = {static_cast<std::int32_t>(row), edges[2 * r] - row_begin, edges[2 * r + 1] - row_begin, labels[r]};
+  }
+}
+
+std::int64_t list_runs(const std::uint64_t* plane, const std::uint64_t* starts, const std::uint32_t* rank,
+                       const std::int32_t* labels, std::int64_t begin, std::int64_t end, std::int64_t stride,
+                       std::int32_t* edges, Run* runs) {
+  const RowOfWord row_of(stride);
+  const std::int64_t count = list_edges(plane + begin, 0, end - begin, 64 * (end - begin), edges) / 2;
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int32_t first = edges[2 * r], last = edges[2 * r + 1];
     const std::int64_t i = begin + first / 64;
-    const auto row = static_cast<std::int64_t>(static_cast<Wide>(i - 1) * reciprocal >> 64);
+    const std::int64_t row = row_of(i);
     const auto row_begin = static_cast<std::int32_t>(64 * (1 + row * stride - begin));
     const std::uint32_t before = popcount(starts[i] & ~std::uint64_t{0} >> (63 - first % 64));
     runs[r] = {static_cast<std::int32_t>(row), first - row_begin, last - row_begin,
@@ -284,11 +297,34 @@ void paint(const std::uint64_t* row, const std::uint64_t* starts, const std::uin
   }
 }
 
+// Whole vectors, of which the last may go on into what is filled next: short fills have no loop to mispredict.
+inline void fill(std::int32_t* from, std::int32_t* to, std::int32_t value, const std::int32_t* end) {
+  constexpr int kLanes = 2 * kVectorWords;
+  using Lanes [[gnu::vector_size(4 * kLanes)]] = std::int32_t;
+  const Lanes lanes = Lanes{} + value;
+  for (; from < to && from + kLanes <= end; from += kLanes) __builtin_memcpy(from, &lanes, sizeof lanes);
+  for (; from < to; ++from) *from = value;
+}
+
+void paint_runs(const Run* runs, std::int64_t count, const std::int32_t* values, std::int64_t w, std::int64_t y0,
+                std::int64_t y1, std::int32_t* pixels) {
+  std::int32_t* at = pixels + y0 * w;
+  std::int32_t* const end = pixels + y1 * w;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::int32_t* const row = pixels + runs[i].row * w;
+    fill(at, row + runs[i].begin, 0, end);
+    at = row + runs[i].end;
+    fill(row + runs[i].begin, at, values[i], end);
+  }
+  fill(at, end, 0, end);
+}
+
 }  // namespace
 
 namespace RM_LEVEL {
 extern const ComponentRows component_rows;
-const ComponentRows component_rows{find_starts, rank_starts, link, link_values, list_runs, list_bearers, paint};
+const ComponentRows component_rows{find_starts, rank_starts, link,         link_values, list_edges,
+                                   place_runs,  list_runs,   list_bearers, paint,       paint_runs};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

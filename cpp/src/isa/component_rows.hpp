@@ -11,6 +11,7 @@ namespace rapidmask {
 
 inline constexpr std::int64_t kPlaneSlack = 72;
 inline constexpr std::int64_t kLabelSlack = 8;
+inline constexpr std::int64_t kEdgeSlack = 1 << 14;
 
 // A band is one row or, where pixels connect by 8 within their slice, two: there any pixels in adjacent columns of two
 // rows touch, so that the runs of the rows' union are connected and half as many rows are left to join.
@@ -43,6 +44,14 @@ struct ComponentRows {
   void (*link_values)(const std::uint64_t* starts_above, const std::uint32_t* rank_above, const std::uint64_t* starts,
                       const std::uint32_t* rank, const std::uint64_t* const contacts[3], std::int64_t words,
                       std::uint32_t* parents);
+  // The pixels at words [begin, end), whole rows of fewer than 2^31 pixels together, that differ from the one before,
+  // counted from word 0: by turns the first of a run and the first after it. Returns their number, and stops where it
+  // is above `capacity`; `edges` has room for kEdgeSlack more.
+  std::int64_t (*list_edges)(const std::uint64_t* plane, std::int64_t begin, std::int64_t end, std::int64_t capacity,
+                             std::int32_t* edges);
+  // The runs between `count` pairs of edges of a plane whose first row begins at word 1.
+  void (*place_runs)(const std::int32_t* edges, std::int64_t count, std::int64_t stride, const std::int32_t* labels,
+                     Run* runs);
   // The runs at words [begin, end), whole rows of fewer than 2^31 pixels together, of one of the bands' planes, whose
   // first row begins at word 1; `labels` are those of the bands' runs. Returns their number, at most half of the pixels
   // and one for each row. `edges` has room for twice as many.
@@ -56,6 +65,9 @@ struct ComponentRows {
   // kLabelSlack labels after the last run may be read.
   void (*paint)(const std::uint64_t* row, const std::uint64_t* starts, const std::uint32_t* rank,
                 const std::int32_t* labels, std::int64_t w, std::int32_t* pixels);
+  // Rows [y0, y1) of w pixels: values[i] over the pixels of runs[i], of which there are `count`, and 0 elsewhere.
+  void (*paint_runs)(const Run* runs, std::int64_t count, const std::int32_t* values, std::int64_t w, std::int64_t y0,
+                     std::int64_t y1, std::int32_t* pixels);
 };
 
 const ComponentRows& component_rows();

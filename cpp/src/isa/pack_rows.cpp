@@ -3,6 +3,7 @@
 #include "isa/pack_rows.hpp"
 
 #include "isa/bits.hpp"
+#include "isa/words.hpp"
 #include "rapidmask/types.hpp"
 
 namespace rapidmask {
@@ -15,7 +16,9 @@ void pack(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, std::uint
   }
   for (std::int64_t y = 0; y < rows; ++y, mask += w) {
     std::int64_t x = 0;
-    for (; x + 64 <= w; x += 64) *words++ = pack64(mask + x);
+    for (; x + 64 <= w; x += 64) {
+      *words++ = pack64(mask + x);
+    }
     if (x < w) *words++ = pack_tail(mask + x, w - x);
   }
 }
@@ -36,10 +39,20 @@ void unpack(const std::uint64_t* words, std::int64_t rows, std::int64_t w, std::
   }
 }
 
-void invert(std::uint64_t* words, std::int64_t w) {
-  const std::int64_t count = (w + 63) / 64;
-  for (std::int64_t j = 0; j < count; ++j) words[j] = ~words[j];
-  if (w > 0) words[count - 1] &= tail_mask(w);
+void copy(const std::uint64_t* from, std::int64_t from_stride, std::int64_t rows, std::int64_t w, bool invert,
+          std::uint64_t* to, std::int64_t to_stride) {
+  if (w == 0) return;
+  const std::uint64_t flip = invert ? ~std::uint64_t{0} : 0, tail = tail_mask(w);
+  const std::int64_t last = (w - 1) / 64;
+  for (std::int64_t y = 0; y < rows; ++y, from += from_stride, to += to_stride) {
+    std::int64_t j = 0;
+    for (; j + kVectorWords <= last; j += kVectorWords) {
+      const WordsOf<kVectorWords> words{load_words<kVectorWords>(from + j).v ^ flip};
+      __builtin_memcpy(to + j, &words.v, sizeof words.v);
+    }
+    for (; j < last; ++j) to[j] = from[j] ^ flip;
+    to[last] = (from[last] ^ flip) & tail;
+  }
 }
 
 std::int64_t count_bits(const std::uint64_t* words, std::int64_t count) {
@@ -59,7 +72,7 @@ std::int64_t count_bytes(const std::uint8_t* mask, std::int64_t count) {
 
 namespace RM_LEVEL {
 extern const PackRows pack_rows;
-const PackRows pack_rows{pack, unpack, invert, count_bits, count_bytes};
+const PackRows pack_rows{pack, unpack, copy, count_bits, count_bytes};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

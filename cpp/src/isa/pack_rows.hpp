@@ -9,8 +9,10 @@ struct PackRows {
   // `rows` rows of w bytes to rows of ceil(w / 64) words, and back.
   void (*pack)(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, std::uint64_t* words);
   void (*unpack)(const std::uint64_t* words, std::int64_t rows, std::int64_t w, std::uint8_t* mask);
-  // Turns the pixels of a row of w pixels into those that are not in it.
-  void (*invert)(std::uint64_t* words, std::int64_t w);
+  // Copies `rows` rows of w pixels from one layout to another, `from_stride` and `to_stride` words apart, or to where
+  // they lie; where `invert`, the pixels that are not in them.
+  void (*copy)(const std::uint64_t* from, std::int64_t from_stride, std::int64_t rows, std::int64_t w, bool invert,
+               std::uint64_t* to, std::int64_t to_stride);
   // The number of bits set in `count` words.
   std::int64_t (*count_bits)(const std::uint64_t* words, std::int64_t count);
   std::int64_t (*count_bytes)(const std::uint8_t* mask, std::int64_t count);  // of non-zero bytes

@@ -41,6 +41,12 @@ def bits_of(masks: Masks) -> tuple[Array, int | None]:
     return _arrays.with_shape(masks), None
 
 
+def check_out(function: str, masks: Masks, out: Array | None) -> None:
+    """Raise if ``out`` is given for masks whose result is no dense array."""
+    if out is not None and isinstance(masks, (PackedMasks, RLEMasks)):
+        raise ValueError(f"{function}: out must be None unless masks are a dense array")
+
+
 def map_masks(masks: Masks, apply: Callable[[Any, Array, int | None], Array]) -> Masks:
     """Apply ``apply(module, array, width)``, from masks to masks of the same form, and give back the form that came."""
     array, width = bits_of(masks)

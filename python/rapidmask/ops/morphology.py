@@ -9,8 +9,7 @@ import numpy as np
 
 from .. import _arrays
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, map_masks
+from ._masks import Masks, check_out, map_masks
 
 Footprint: TypeAlias = Any  # array-like of booleans or integers, (h, w) or (d, h, w)
 Border: TypeAlias = Literal["ignore", "zeros", "ones"]
@@ -45,8 +44,7 @@ def _count(function: str, argument: str, value: SupportsIndex) -> int:
 def _apply(
     operation: str, masks: Masks, elements: bytes, shape: tuple[int, ...], count: int, border: str, out: Array | None
 ) -> Masks:
-    if out is not None and isinstance(masks, (PackedMasks, RLEMasks)):
-        raise ValueError(f"{operation}: out must be None unless masks are a dense array")
+    check_out(operation, masks, out)
     d, h, w = shape if len(shape) == 3 else (1, *shape)
     return map_masks(
         masks,

@@ -1,0 +1,76 @@
+#include "run_list.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "rapidmask/components.hpp"
+#include "union_find.hpp"
+
+namespace rapidmask::cpu {
+namespace {
+
+// Beyond one edge for so many pixels, planes of words are faster.
+constexpr std::int64_t kPixelsPerEdge = 128;
+
+}  // namespace
+
+bool RunList::build(const PaddedBits& bits, int connectivity) {
+  const Extent& extent = bits.extent();
+  if (extent.d != 1 || 64 * bits.plane_words() > std::numeric_limits<std::int32_t>::max()) return false;
+  const std::int64_t capacity = extent.h * extent.w / kPixelsPerEdge + 4 * extent.h;
+  std::int32_t* edges = edges_.reserve(capacity + kEdgeSlack);
+  const std::int64_t count =
+      component_rows().list_edges(bits.plane(0), 1, 1 + extent.h * bits.stride(), capacity, edges);
+  if (count > capacity) return false;
+  size_ = count / 2;
+  const std::int64_t row_pixels = 64 * bits.stride();
+  join(connectivity, row_pixels);
+  number();
+  component_rows().place_runs(edges, size_, bits.stride(), labels_.data(), runs_.reserve(size_));
+  return true;
+}
+
+// Rows are farther apart than runs reach, so that the list can be merged with itself, a row later, in one loop: what
+// ends first goes on.
+void RunList::join(int connectivity, std::int64_t row_pixels) {
+  std::uint32_t* parents = parents_.reserve(size_);
+  std::iota(parents, parents + size_, 0u);
+  const std::int32_t* edges = edges_.data();
+  const auto down = static_cast<std::int32_t>(row_pixels);
+  const std::int32_t reach = neighbourhood(connectivity).same_slice;
+  std::uint32_t above = 0, below = 0;
+  while (below < size_) {
+    const std::int32_t above_begin = edges[2 * above] + down, above_end = edges[2 * above + 1] + down;
+    const std::int32_t below_begin = edges[2 * below], below_end = edges[2 * below + 1];
+    if (above_begin < below_end + reach && below_begin < above_end + reach) unite(parents, above, below);
+    const bool next_above = above_end < below_end;
+    above += next_above;
+    below += !next_above;
+  }
+}
+
+// A root stands before the runs that point to it, directly or by another run.
+void RunList::number() {
+  std::int32_t* labels = labels_.reserve(size_);
+  const std::uint32_t* parents = parents_.data();
+  std::int32_t numbered = 0;
+  for (std::int64_t i = 0; i < size_; ++i) {
+    const std::uint32_t parent = parents[i];
+    const bool is_root = parent == static_cast<std::uint32_t>(i);
+    numbered += is_root;
+    labels[i] = is_root ? numbered : labels[parent];
+  }
+  components_ = numbered;
+}
+
+void RunList::paint(const std::int32_t* values, std::int64_t y0, std::int64_t y1, std::int64_t w,
+                    std::int32_t* pixels) const {
+  const auto run_of = [&](std::int64_t y) {
+    return std::partition_point(begin(), end(), [&](const Run& run) { return run.row < y; });
+  };
+  const Run* const first = run_of(y0);
+  component_rows().paint_runs(first, run_of(y1) - first, values + (first - begin()), w, y0, y1, pixels);
+}
+
+}  // namespace rapidmask::cpu
