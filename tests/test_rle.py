@@ -1,6 +1,8 @@
 """COCO's run lengths and their strings."""
 
+import itertools
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rapidmask
-from inputs import hostile_masks, layouts, refuses
+from inputs import guarded, hostile_masks, layouts, refuses
+from rapidmask import _cpu
 from reference import rle as reference
 
 HOSTILE = hostile_masks()
@@ -165,6 +168,242 @@ def test_canonical_form_by_eye(given_runs, canonical):
     rle = rapidmask.RLEMasks(counts, np.array([0, len(counts)]), (2, 3))
     assert rle.counts.tolist() == canonical
     assert counts.tolist() == given_runs
+
+
+# Layouts
+
+
+def as_they_lie(masks):
+    """Names and views of equal content whose rows or columns are contiguous, or neither."""
+    n, h, w = masks.shape
+    yield "Fortran masks", np.asfortranarray(masks.transpose(1, 2, 0)).transpose(2, 0, 1)
+    yield "masks last", np.ascontiguousarray(masks.transpose(1, 2, 0)).transpose(2, 0, 1)
+    wide = np.zeros((n, h + 3, w + 70), masks.dtype)
+    wide[:, 2 : 2 + h, 5 : 5 + w] = masks
+    yield "rows of larger masks", wide[:, 2 : 2 + h, 5 : 5 + w]
+    tall = np.zeros((n, w + 3, h + 70), masks.dtype)
+    tall[:, 2 : 2 + w, 5 : 5 + h] = masks.transpose(0, 2, 1)
+    yield "columns of larger masks", tall[:, 2 : 2 + w, 5 : 5 + h].transpose(0, 2, 1)
+    yield "rows upwards", np.ascontiguousarray(masks[:, ::-1])[:, ::-1]
+    yield "columns backwards", np.ascontiguousarray(masks[:, :, ::-1].transpose(0, 2, 1)).transpose(0, 2, 1)[:, :, ::-1]
+    yield "masks backwards", np.ascontiguousarray(masks[::-1])[::-1]
+    yield "both backwards", np.ascontiguousarray(masks[:, ::-1, ::-1])[:, ::-1, ::-1]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_masks_are_encoded_as_they_lie(isa, name):
+    masks = np.asarray(HOSTILE[name])
+    expected = rapidmask.rle_encode(np.ascontiguousarray(masks))
+    for layout, view in as_they_lie(masks):
+        np.testing.assert_array_equal(view, masks)
+        assert rapidmask.rle_encode(view) == expected, layout
+        assert _cpu.rle_encode_coco(view) == expected.to_coco(), layout
+
+
+def test_leading_dimensions_of_any_strides(rng):
+    masks = rng.random((2, 3, 4, 70, 9)) < 0.5
+    expected = rapidmask.rle_encode(masks.reshape(-1, 70, 9))
+    for axes in itertools.permutations(range(5)):
+        view = np.ascontiguousarray(masks.transpose(axes)).transpose(np.argsort(axes))
+        assert rapidmask.rle_encode(view) == expected
+
+
+def test_fortran_order_is_read_without_a_copy():
+    columns = np.zeros((300, 200, 5000), np.uint8, order="F").transpose(2, 0, 1)  # 300 MB, never touched
+    columns[7, 3:9, 4] = 1
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert rapidmask.rle_encode(columns).area().tolist() == [6 * (i == 7) for i in range(5000)]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize(
+    "size", [(64, 64), (63, 65), (128, 512), (129, 513), (513, 130), (640, 1), (700, 577), (1, 700), (1100, 70)]
+)
+@pytest.mark.parametrize("density", [0.002, 0.05, 0.5])
+def test_sizes_about_whole_tiles(isa, rng, size, density):
+    masks = rng.random((2, *size)) < density
+    masks[0, : size[0] // 2] |= rng.random(size[1]) < 0.5  # long runs, some from the first row on
+    masks[1, size[0] // 3 :] |= rng.random(size[1]) < 0.5  # and some to the last
+    rle = rapidmask.rle_encode(masks)
+    assert runs_of(rle) == [reference.counts(mask) for mask in masks]
+    assert rapidmask.rle_encode(rapidmask.pack(masks)) == rle
+    assert rapidmask.rle_encode(np.ascontiguousarray(masks.transpose(0, 2, 1)).transpose(0, 2, 1)) == rle
+    np.testing.assert_array_equal(rapidmask.rle_decode(rle), masks)
+    assert rapidmask.rle_decode(rle, output="packed") == rapidmask.pack(masks)
+    np.testing.assert_array_equal(rle.boxes(), reference.boxes(masks))
+    np.testing.assert_array_equal(rle.area(), masks.sum((1, 2)))
+    for merged, expected in ((rle[:1] & rle[1:], masks[0] & masks[1]), (rle[:1] ^ rle[1:], masks[0] ^ masks[1])):
+        assert runs_of(merged) == [reference.counts(expected)]
+
+
+# Decoding into memory and in part
+
+
+def crops(height, width):
+    """Boxes within masks of a size: of all, nothing, a pixel, and parts about whole words."""
+    yield 0, 0, width, height
+    yield 0, 0, 0, 0
+    yield width, height, width, height
+    yield width // 2, 0, width // 2, height
+    for x0, y0, x1, y1 in itertools.product((0, 1, 63, 64), (0, 1, 63, 64), (1, 64, 65, 130), (1, 64, 65, 130)):
+        if x0 <= x1 <= width and y0 <= y1 <= height:
+            yield x0, y0, x1, y1
+    yield max(0, width - 5), max(0, height - 3), width, height
+
+
+@pytest.mark.parametrize("density", [0.01, 0.5, 0.97])
+def test_crops_are_those_of_the_masks(isa, rng, density):
+    masks = rng.random((3, 140, 131)) < density
+    masks[1, 20:] = True
+    rle = rapidmask.rle_encode(masks)
+    for x0, y0, x1, y1 in crops(140, 131):
+        expected = masks[:, y0:y1, x0:x1]
+        box = (x0, y0, x1, y1)
+        np.testing.assert_array_equal(rapidmask.rle_decode(rle, crop=box), expected)
+        packed = rapidmask.rle_decode(rle, output="packed", crop=np.array(box))
+        assert packed == rapidmask.pack(expected)
+        assert rapidmask.rle_decode(rle, output="rle", crop=box) == packed.to_rle()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_decoding_writes_out_and_nothing_else(isa, name):
+    masks = np.asarray(HOSTILE[name])
+    rle = rapidmask.rle_encode(masks)
+    n, height, width = masks.shape
+    for box in (None, (0, 0, width, height), (width // 3, height // 3, width, height)):
+        expected = masks if box is None else masks[:, box[1] :, box[0] :]
+        for output, dtype in (("bool", bool), ("uint8", np.uint8)):
+            out, untouched = guarded(expected.shape, dtype)
+            assert rapidmask.rle_decode(rle, output=output, crop=box, out=out) is out
+            np.testing.assert_array_equal(out, expected)
+            assert untouched()
+        packed = rapidmask.pack(expected)
+        bits, untouched = guarded(packed.data.shape, np.uint8)
+        assert rapidmask.rle_decode(rle, output="packed", crop=box, out=bits) == packed
+        np.testing.assert_array_equal(bits, packed.data)
+        assert untouched()
+
+
+@pytest.mark.parametrize(
+    ("crop", "text"),
+    [
+        ((0, 0, 4, 5), "crop must be (x0, y0, x1, y1) within (0, 0, 5, 4), got (0, 0, 4, 5)"),
+        ((-1, 0, 4, 4), "crop must be (x0, y0, x1, y1) within (0, 0, 5, 4), got (-1, 0, 4, 4)"),
+        ((3, 0, 2, 4), "crop must be (x0, y0, x1, y1) within (0, 0, 5, 4), got (3, 0, 2, 4)"),
+        ((0, 0, 4), "crop must be four integers (x0, y0, x1, y1), got (0, 0, 4)"),
+        ((0, 0, 4.0, 4), "crop must be four integers (x0, y0, x1, y1), got (0, 0, 4.0, 4)"),
+        (7, "crop must be four integers (x0, y0, x1, y1), got 7"),
+    ],
+)
+def test_crops_that_are_refused(crop, text):
+    with refuses(ValueError, f"rle_decode: {text}"):
+        rapidmask.rle_decode(rapidmask.rle_encode(rectangle()), crop=crop)
+
+
+# Merging
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_merging_is_union_and_intersection(isa, name):
+    masks = np.asarray(HOSTILE[name])
+    rle = rapidmask.rle_encode(masks)
+    union, common = rapidmask.rle_merge(rle), rapidmask.rle_merge(rle, intersect=True)
+    assert runs_of(union) == [reference.counts(masks.any(0))]
+    assert runs_of(common) == [reference.counts(masks.all(0) & (len(masks) > 0))]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+@pytest.mark.parametrize("density", [0.0005, 0.1, 0.9])
+def test_merging_as_pycocotools(isa, rng, count, density):
+    masks = rng.random((count, 700, 803)) < density  # more than one window of pixels
+    masks[:, 5:300, 100:200] = density > 0.5
+    masks[:, :, 500:] &= density < 0.5
+    rle = rapidmask.rle_encode(masks)
+    for intersect in (False, True):
+        expected = coco().merge(rle.to_coco(), intersect=intersect)
+        assert rapidmask.rle_merge(rle, intersect=intersect).to_coco() == [expected]
+        assert rapidmask.rle_merge(rle.to_coco("str"), intersect=intersect).to_coco() == [expected]
+
+
+# Label maps
+
+
+def test_labels_by_eye():
+    labels = np.array([[7, 7, 0], [0, 3, 3]], np.int32)
+    masks, values = rapidmask.rle_encode_labels(labels)
+    assert values.tolist() == [3, 7]
+    assert values.dtype == np.int32
+    assert runs_of(masks) == [[3, 1, 1, 1], [0, 1, 1, 1, 3]]
+    masks, values, maps = rapidmask.rle_encode_labels(np.stack([labels, labels % 7]))
+    assert values.tolist() == [3, 7, 3]
+    assert maps.tolist() == [0, 0, 1]
+    assert runs_of(masks) == [[3, 1, 1, 1], [0, 1, 1, 1, 3], [3, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1), (1, 90), (90, 1), (12, 65), (70, 130)])
+def test_labels_are_the_encoding_of_every_mask(isa, rng, dtype, shape):
+    limits = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    few = np.array([0, 0, 1, 5 % (limits[1] + 1), *limits], dtype)
+    labels = few[rng.integers(0, len(few), (3, *shape))]
+    labels[1] = few[rng.integers(0, len(few), shape[1])]  # runs of whole columns
+    labels[2, shape[0] // 2 :] = labels[2, :1, :1]
+    expected, values, maps = reference.labels(labels)
+    for _, view in layouts(labels):
+        masks, found, of_map = rapidmask.rle_encode_labels(view)
+        assert masks == rapidmask.rle_encode(expected)
+        assert found.dtype == dtype
+        assert found.tolist() == values
+        assert of_map.tolist() == maps
+    masks, found = rapidmask.rle_encode_labels(labels[0])
+    assert found.tolist() == values[: len(found)] == [value for value, i in zip(values, maps, strict=True) if i == 0]
+    assert masks == rapidmask.rle_encode(expected[: len(found)])
+
+
+def test_many_labels(threads, rng):
+    labels = rng.integers(-3, 4000, (2, 90, 111)).astype(np.int64)
+    for scale in (1, 10**15):  # close together and far apart
+        expected, values, maps = reference.labels(labels * scale)
+        for count in (1, 3):
+            threads(count)
+            masks, found, of_map = rapidmask.rle_encode_labels(labels * scale)
+            assert found.tolist() == values
+            assert of_map.tolist() == maps
+            assert masks == rapidmask.rle_encode(expected)
+
+
+def test_labels_of_components(rng):
+    labels = rapidmask.label(rng.random((80, 200)) < 0.4)
+    masks, values = rapidmask.rle_encode_labels(labels)
+    assert values.tolist() == list(range(1, labels.max() + 1))
+    np.testing.assert_array_equal(masks.area(), np.bincount(labels.ravel())[1:])
+
+
+# COCO's dictionaries of any sizes
+
+
+def test_dictionaries_of_several_sizes(rng):
+    masks = [rng.random(rng.integers(0, 80, 2)) < 0.5 for _ in range(50)]
+    dictionaries = [rapidmask.rle_encode(mask).to_coco()[0] for mask in masks]
+    counts, offsets, sizes = _cpu.rle_from_coco(dictionaries)
+    assert sizes.tolist() == [list(mask.shape) for mask in masks]
+    for i, mask in enumerate(masks):
+        assert counts[offsets[i] : offsets[i + 1]].tolist() == reference.counts(mask)
+    assert _cpu.rle_to_coco(counts, offsets, sizes, "bytes") == dictionaries
+
+
+def test_real_masks_as_pycocotools():
+    data = pytest.importorskip("skimage.data")
+    for image in (data.coins(), data.camera(), data.page(), data.horse().astype(np.uint8), data.retina()[..., 1]):
+        masks = np.stack([image > np.quantile(image, q) for q in (0.05, 0.3, 0.5, 0.8, 0.99)])
+        expected = coco().encode(np.asfortranarray(masks.transpose(1, 2, 0), np.uint8))
+        rle = rapidmask.rle_encode(masks)
+        assert rle.to_coco() == expected
+        assert _cpu.rle_encode_coco(masks) == expected
+        assert rapidmask.RLEMasks.from_coco(expected) == rle
+        np.testing.assert_array_equal(rapidmask.rle_decode(expected), masks)
+        np.testing.assert_array_equal(rapidmask.masks_to_boxes(rle, format="xywh"), coco().toBbox(expected))
+        assert rapidmask.rle_merge(rle).to_coco() == [coco().merge(expected)]
 
 
 # As pycocotools

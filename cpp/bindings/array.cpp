@@ -374,6 +374,12 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   return made_by_python(helper("empty")(object_, extents, dtype_name(dtype)));
 }
 
+Array Array::numpy_zeros(DType dtype, const Shape& shape) {
+  py::tuple extents(static_cast<std::size_t>(shape.rank()));
+  for (int i = 0; i < shape.rank(); ++i) extents[static_cast<std::size_t>(i)] = shape[i];
+  return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+}
+
 py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_, object_) : object_; }
 
 std::string Array::device_text() const { return text_of(device_); }

@@ -76,6 +76,7 @@ class Array {
   void* data() const { return data_; }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
+  std::int64_t stride_from_end(int i) const { return strides_[static_cast<std::size_t>(shape_.rank() - i)]; }  // bytes
   bool writable() const { return writable_; }
   bool is_contiguous() const;
   dlpack::Device device() const { return device_; }
@@ -91,6 +92,9 @@ class Array {
 
   // A new, uninitialised, C-contiguous array of this array's library and device.
   Array empty(DType dtype, const Shape& shape) const;
+  // One of NumPy's with zeros, whose memory the system gives when it is first touched, for a result like this array's.
+  bool is_numpy() const { return library_ == Library::numpy && !origin_; }
+  static Array numpy_zeros(DType dtype, const Shape& shape);
 
   // The caller's stream on this array's device (null on the CPU).
   cuda::Stream stream() const;

@@ -2,78 +2,134 @@
 
 #include "rapidmask/rle.hpp"
 
-#include <cstring>
-#include <limits>
+#include <array>
 #include <optional>
 
 #include "array.hpp"
 #include "module.hpp"
+#include "run_lengths.hpp"
 
 namespace rapidmask::python {
 namespace {
 
-void check_size(const char* function, std::int64_t h, std::int64_t w) {
-  constexpr std::int64_t kMax = std::numeric_limits<std::uint32_t>::max();
-  if (h < 0 || w < 0 || (h > 0 && w > kMax / h)) {
-    throw std::invalid_argument(std::string(function) + ": size must be (H, W) of at most 2^32 - 1 pixels, got (" +
-                                std::to_string(h) + ", " + std::to_string(w) + ")");
+// Dense masks without a copy where their rows or their columns are contiguous.
+StridedMasks strided_masks(Array& array, const char* function) {
+  const auto view = dense_masks(array, function, "masks");
+  check_run_size(function, view.h, view.w);
+  std::int64_t row = array.stride_from_end(2), column = array.stride_from_end(1);
+  if (view.size() == 0)
+    return {std::vector<const std::uint8_t*>(static_cast<std::size_t>(view.n)), view.h, view.w, false, view.w};
+  if (column != 1 && row != 1) {
+    array = array.contiguous();
+    row = view.w;
+    column = 1;
   }
-}
-
-// The runs that (counts, offsets) hold, checked so that no algorithm reads or writes past a mask.
-struct Runs {
-  Array counts, offsets;
-  ConstRunLengths view;
-
-  Runs(py::handle given_counts, py::handle given_offsets, std::int64_t h, std::int64_t w, const char* function)
-      : counts(Array(given_counts, function, "counts").contiguous()),
-        offsets(Array(given_offsets, function, "offsets").contiguous()) {
-    check_size(function, h, w);
-    if (counts.dtype() != DType::uint32 || counts.shape().rank() != 1) {
-      throw TypeError(std::string(function) + ": counts must be uint32 of one dimension, got " +
-                      dtype_name(counts.dtype()) + " of shape " + counts.shape().text());
+  // A mask of one row or column is one column.
+  const bool by_columns = row == 1 || (view.h == 1 && column == 1);
+  StridedMasks masks{{}, view.h, view.w, by_columns, by_columns ? column : row};
+  masks.masks.reserve(static_cast<std::size_t>(view.n));
+  const auto* data = static_cast<const std::uint8_t*>(array.data());
+  const int rank = array.shape().rank();
+  std::array<std::int64_t, kMaxRank + 1> place{};
+  for (std::int64_t k = 0; k < view.n; ++k) {
+    masks.masks.push_back(data);
+    for (int i = 3; i <= rank; ++i) {  // the next mask: the last leading axis moves first
+      auto& at = place[static_cast<std::size_t>(i)];
+      data += array.stride_from_end(i);
+      if (++at < array.shape().from_end(i)) break;
+      data -= at * array.stride_from_end(i);
+      at = 0;
     }
-    if (offsets.dtype() != DType::int64 || offsets.shape().rank() != 1 || offsets.shape()[0] < 1) {
-      throw TypeError(std::string(function) + ": offsets must be int64 of shape (N + 1,), got " +
-                      dtype_name(offsets.dtype()) + " of shape " + offsets.shape().text());
-    }
-    view = {static_cast<const std::uint32_t*>(counts.data()), static_cast<const std::int64_t*>(offsets.data()),
-            offsets.shape()[0] - 1, h, w};
-    check_run_lengths(function, view, counts.shape()[0]);
   }
-};
-
-py::tuple give_back(const Array& like, const RunLengths& runs) {
-  const Array counts = like.empty(DType::uint32, {static_cast<std::int64_t>(runs.counts.size())});
-  const Array offsets = like.empty(DType::int64, {static_cast<std::int64_t>(runs.offsets.size())});
-  if (!runs.counts.empty()) std::memcpy(counts.data(), runs.counts.data(), 4 * runs.counts.size());
-  std::memcpy(offsets.data(), runs.offsets.data(), 8 * runs.offsets.size());
-  return py::make_tuple(counts.result(), offsets.result());
+  return masks;
 }
 
 py::tuple rle_encode(py::handle masks, std::optional<std::int64_t> width) {
-  const Array input = Array(masks, "rle_encode", "masks").contiguous(width.has_value() ? kWordBytes : 1);
-  RunLengths runs;
-  if (width.has_value()) {
-    const ConstPackedMasks view = packed_masks(input, *width, "rle_encode", "masks");
-    check_size("rle_encode", view.h, view.w);
-    const Call call(input);
-    runs = cpu::rle_encode(call.context(), view);
-  } else {
-    const auto view = dense_masks(input, "rle_encode", "masks");
-    check_size("rle_encode", view.h, view.w);
-    const Call call(input);
-    runs = cpu::rle_encode(call.context(), view);
+  Array input(masks, "rle_encode", "masks");
+  if (!width.has_value()) {
+    const StridedMasks view = strided_masks(input, "rle_encode");
+    return give_back(input, [&](const auto& context) { return cpu::rle_encode(context, view); });
   }
-  return give_back(input, runs);
+  input = input.contiguous(kWordBytes);
+  const ConstPackedMasks view = packed_masks(input, *width, "rle_encode", "masks");
+  check_run_size("rle_encode", view.h, view.w);
+  return give_back(input, [&](const auto& context) { return cpu::rle_encode(context, view); });
 }
 
-py::object rle_decode(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w, bool as_bool) {
-  const Runs runs(counts, offsets, h, w, "rle_decode");
-  const Array masks = runs.counts.empty(as_bool ? DType::boolean : DType::uint8, {runs.view.n, h, w});
+py::list rle_encode_coco(py::handle masks) {
+  Array input(masks, "rle_encode", "masks");
+  const StridedMasks view = strided_masks(input, "rle_encode");
+  std::vector<std::string> strings;
   {
-    const Call call(runs.counts);
-    cpu::rle_decode(call.context(), runs.view, static_cast<std::uint8_t*>(masks.data()));
+    const Call call(input);
+    strings = cpu::rle_encode_strings(call.context(), view);
+  }
+  py::list result(strings.size());
+  for (std::size_t i = 0; i < strings.size(); ++i) result[i] = coco_dict(view.h, view.w, py::bytes(strings[i]));
+  return result;
+}
+
+py::tuple rle_encode_labels(py::handle labels) {
+  const Array input = Array(labels, "rle_encode_labels", "labels").contiguous();
+  if (is_floating(input.dtype())) {
+    throw TypeError(std::string("rle_encode_labels: labels must be integers or bool, got ") +
+                    dtype_name(input.dtype()));
+  }
+  const Image view = images(input, "rle_encode_labels", "labels");
+  check_run_size("rle_encode_labels", view.h, view.w);
+  cpu::FoundLabels found;
+  {
+    const Call call(input);
+    found = cpu::rle_encode_labels(call.context(), view);
+  }
+  const auto count = static_cast<std::int64_t>(found.values.size());
+  const Array values = input.empty(input.dtype(), {count});
+  visit_dtype(input.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    if constexpr (std::is_integral_v<T>) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        static_cast<T*>(values.data())[i] = static_cast<T>(found.values[static_cast<std::size_t>(i)]);
+      }
+    }
+  });
+  return py::make_tuple(filled(input, DType::uint32, found.counts), filled(input, DType::int64, found.offsets),
+                        values.result(), filled(input, DType::int64, found.maps));
+}
+
+Crop crop_of(const std::optional<std::array<std::int64_t, 4>>& given, std::int64_t h, std::int64_t w) {
+  if (!given.has_value()) return {0, 0, w, h};
+  const auto [x0, y0, x1, y1] = *given;
+  if (x0 < 0 || y0 < 0 || x1 < x0 || y1 < y0 || x1 > w || y1 > h) {
+    throw std::invalid_argument("rle_decode: crop must be (x0, y0, x1, y1) within (0, 0, " + std::to_string(w) + ", " +
+                                std::to_string(h) + "), got (" + std::to_string(x0) + ", " + std::to_string(y0) + ", " +
+                                std::to_string(x1) + ", " + std::to_string(y1) + ")");
+  }
+  return {x0, y0, x1, y1};
+}
+
+py::object rle_decode(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w, std::string_view form,
+                      const std::optional<std::array<std::int64_t, 4>>& box, const py::object& out) {
+  const Runs runs(counts, offsets, h, w, "rle_decode");
+  const Crop crop = crop_of(box, h, w);
+  const std::int64_t n = runs.view().n;
+  if (form == "packed") {
+    const Image like{nullptr, DType::uint8, n, crop.h(), crop.w()};
+    const Array masks = packed_output(out, runs.counts(), like, "rle_decode");
+    {
+      const Call call(runs.counts());
+      cpu::rle_decode(call.context(), runs.view(), crop,
+                      PackedMasks{static_cast<std::uint64_t*>(masks.data()), n, crop.h(), crop.w()});
+    }
+    return masks.result();
+  }
+  const DType dtype = form == "bool" ? DType::boolean : DType::uint8;
+  const Shape shape{n, crop.h(), crop.w()};
+  const bool is_zero = out.is_none() && runs.counts().is_numpy();
+  const Array masks =
+      is_zero ? Array::numpy_zeros(dtype, shape) : output_array(out, runs.counts(), dtype, shape, "rle_decode");
+  {
+    const Call call(runs.counts());
+    cpu::rle_decode(call.context(), runs.view(), crop, static_cast<std::uint8_t*>(masks.data()), is_zero);
   }
   return masks.result();
 }
@@ -82,80 +138,63 @@ py::tuple rle_combine(py::handle counts_a, py::handle offsets_a, py::handle coun
                       std::int64_t h, std::int64_t w, std::string_view operation) {
   const Runs a(counts_a, offsets_a, h, w, "rle_combine");
   const Runs b(counts_b, offsets_b, h, w, "rle_combine");
-  if (a.view.n != b.view.n && a.view.n != 1 && b.view.n != 1) {
+  if (a.view().n != b.view().n && a.view().n != 1 && b.view().n != 1) {
     throw std::invalid_argument("rle_combine: both sides must hold as many masks, or one, got " +
-                                std::to_string(a.view.n) + " and " + std::to_string(b.view.n));
+                                std::to_string(a.view().n) + " and " + std::to_string(b.view().n));
   }
   const SetOperation set = operation == "&"   ? SetOperation::intersection
                            : operation == "|" ? SetOperation::union_
                            : operation == "^" ? SetOperation::symmetric_difference
                                               : SetOperation::difference;
-  RunLengths runs;
-  {
-    const Call call(a.counts);
-    runs = cpu::rle_combine(call.context(), a.view, b.view, set);
-  }
-  return give_back(a.counts, runs);
+  return give_back(a.counts(), [&](const auto& context) { return cpu::rle_combine(context, a.view(), b.view(), set); });
+}
+
+py::tuple rle_merge(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w, bool intersect) {
+  const Runs runs(counts, offsets, h, w, "rle_merge");
+  return give_back(runs.counts(), [&](const auto& context) { return cpu::rle_merge(context, runs.view(), intersect); });
 }
 
 py::object rle_areas(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
   const Runs runs(counts, offsets, h, w, "mask_areas");
-  const Array areas = runs.counts.empty(DType::int64, {runs.view.n});
+  const Array areas = runs.counts().empty(DType::int64, {runs.view().n});
   {
-    const Call call(runs.counts);
-    cpu::rle_areas(call.context(), runs.view, static_cast<std::int64_t*>(areas.data()));
+    const Call call(runs.counts());
+    cpu::rle_areas(call.context(), runs.view(), static_cast<std::int64_t*>(areas.data()));
   }
   return areas.result();
 }
 
 py::object rle_boxes(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
   const Runs runs(counts, offsets, h, w, "masks_to_boxes");
-  const Array boxes = runs.counts.empty(DType::int64, {runs.view.n, 4});
+  const Array boxes = runs.counts().empty(DType::int64, {runs.view().n, 4});
   {
-    const Call call(runs.counts);
-    cpu::rle_boxes(call.context(), runs.view, static_cast<std::int64_t*>(boxes.data()));
+    const Call call(runs.counts());
+    cpu::rle_boxes(call.context(), runs.view(), static_cast<std::int64_t*>(boxes.data()));
   }
   return boxes.result();
-}
-
-py::bytes to_string(py::handle counts) {
-  const Array runs = Array(counts, "rle_to_string", "counts").contiguous();
-  if (runs.dtype() != DType::uint32 || runs.shape().rank() != 1) {
-    throw TypeError(std::string("rle_to_string: counts must be uint32 of one dimension, got ") +
-                    dtype_name(runs.dtype()) + " of shape " + runs.shape().text());
-  }
-  return rle_to_string(static_cast<const std::uint32_t*>(runs.data()), runs.shape()[0]);
-}
-
-py::array_t<std::uint32_t> from_string(std::string_view text) {
-  const std::vector<std::uint32_t> counts = rle_from_string(text);
-  return py::array_t<std::uint32_t>(static_cast<py::ssize_t>(counts.size()), counts.data());
 }
 
 // Checked runs in canonical form; `function` is what Python called.
 py::tuple canonical(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w,
                     const std::string& function) {
   const Runs runs(counts, offsets, h, w, function.c_str());
-  RunLengths result;
-  {
-    const Call call(runs.counts);
-    result = cpu::rle_canonical(call.context(), runs.view);
-  }
-  return give_back(runs.counts, result);
+  return py::make_tuple(runs.counts().result(), runs.offsets().result());
 }
 
 }  // namespace
 
 void bind_rle(py::module_& module) {
   module.def("rle_encode", &rle_encode, py::arg("masks"), py::arg("width"));
+  module.def("rle_encode_coco", &rle_encode_coco, py::arg("masks"));
+  module.def("rle_encode_labels", &rle_encode_labels, py::arg("labels"));
   module.def("rle_decode", &rle_decode, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
-             py::arg("as_bool"));
+             py::arg("form"), py::arg("crop"), py::arg("out"));
   module.def("rle_combine", &rle_combine, py::arg("counts_a"), py::arg("offsets_a"), py::arg("counts_b"),
              py::arg("offsets_b"), py::arg("h"), py::arg("w"), py::arg("operation"));
+  module.def("rle_merge", &rle_merge, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
+             py::arg("intersect"));
   module.def("rle_areas", &rle_areas, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
   module.def("rle_boxes", &rle_boxes, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
-  module.def("rle_to_string", &to_string, py::arg("counts"));
-  module.def("rle_from_string", &from_string, py::arg("text"));
   module.def("rle_canonical", &canonical, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
              py::arg("function"));
 }

@@ -38,7 +38,7 @@ from .ops.morphology import (
     white_tophat,
 )
 from .ops.pack import pack, unpack
-from .ops.rle import rle_decode, rle_encode, rle_from_string, rle_to_string
+from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
 from .ops.threshold_values import (
@@ -96,7 +96,9 @@ __all__ = [
     "remove_small_regions",
     "rle_decode",
     "rle_encode",
+    "rle_encode_labels",
     "rle_from_string",
+    "rle_merge",
     "rle_to_string",
     "set_isa",
     "set_num_threads",

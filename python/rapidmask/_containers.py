@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
 
 import numpy as np
@@ -309,22 +308,13 @@ class RLEMasks:
         ValueError
             If a dictionary lacks an entry, sizes differ, or counts cannot be read or do not add up to H·W.
         """
-        rles = list(rles)
-        for rle in rles:
-            if not isinstance(rle, Mapping):
-                raise TypeError(f"from_coco: rles must be a sequence of dictionaries, got one of {type(rle).__name__}")
-            if "size" not in rle or "counts" not in rle:
-                raise ValueError(f"from_coco: a dictionary must have 'size' and 'counts', got {sorted(rle)}")
-        sizes = {_as_size("from_coco", rle["size"]) for rle in rles}
+        counts, offsets, extents = _cpu.rle_from_coco(list(rles))
+        sizes = set(map(tuple, np.unique(extents, axis=0).tolist()))
         if size is not None:
             sizes.add(_as_size("from_coco", size))
         if len(sizes) > 1:
             raise ValueError(f"from_coco: all masks must have one size, got {sorted(sizes)}")
         height, width = sizes.pop() if sizes else (0, 0)
-        runs = [_read_counts(rle["counts"]) for rle in rles]
-        offsets = np.zeros(len(runs) + 1, np.int64)
-        np.cumsum([len(run) for run in runs], out=offsets[1:])
-        counts = np.concatenate(runs) if runs else np.zeros(0, np.uint32)
         return cls._wrap(*_cpu.rle_canonical(counts, offsets, height, width, "from_coco"), (height, width))
 
     def to_coco(self, counts: Literal["bytes", "str", "list"] = "bytes") -> list[dict[str, Any]]:
@@ -341,20 +331,8 @@ class RLEMasks:
         """
         if counts not in ("bytes", "str", "list"):
             raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
-        host = _arrays.to_host(self.counts)
-        offsets = _arrays.to_host(self.offsets).tolist()
-        result = []
-        for begin, end in itertools.pairwise(offsets):
-            runs = host[begin:end]
-            value: Any
-            if counts == "list":
-                value = runs.tolist()
-            else:
-                value = _cpu.rle_to_string(runs)
-                if counts == "str":
-                    value = value.decode("ascii")
-            result.append({"size": list(self.size), "counts": value})
-        return result
+        sizes = np.full((len(self), 2), self.size, np.int64)
+        return _cpu.rle_to_coco(_arrays.to_host(self.counts), _arrays.to_host(self.offsets), sizes, counts)
 
     def __len__(self) -> int:
         return int(self.offsets.shape[0]) - 1
@@ -461,12 +439,14 @@ class RLEMasks:
         """Return the masks as an array (N, H, W) of bool or uint8."""
         as_bool = _wants_bool("to_dense", dtype)
         module = _dispatch.host_backend("to_dense", self.counts)
-        return module.rle_decode(self.counts, self.offsets, *self.size, as_bool)
+        return module.rle_decode(self.counts, self.offsets, *self.size, "bool" if as_bool else "uint8", None, None)
 
     def to_packed(self) -> PackedMasks:
         """Return the masks with one bit per pixel."""
-        dense = self.to_dense(np.uint8)
-        return PackedMasks._wrap(_dispatch.backend(dense).pack(dense), self.size)
+        module = _dispatch.host_backend("to_packed", self.counts)
+        return PackedMasks._wrap(
+            module.rle_decode(self.counts, self.offsets, *self.size, "packed", None, None), self.size
+        )
 
     def to_rle(self) -> RLEMasks:
         """Return these masks themselves."""
@@ -489,25 +469,6 @@ def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
             f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}"
         )
     return array
-
-
-def _read_string(function: str, text: bytes | str) -> npt.NDArray[np.uint32]:
-    if isinstance(text, str):
-        text = text.encode("utf-8", "surrogatepass")  # so that what is not of the 64 characters is refused as such
-    if not isinstance(text, (bytes, bytearray)):
-        raise TypeError(f"{function}: counts must be bytes or str, got {type(text).__name__}")
-    return _cpu.rle_from_string(text)
-
-
-def _read_counts(counts: Any) -> npt.NDArray[np.uint32]:
-    if isinstance(counts, (bytes, str)):
-        return _read_string("from_coco", counts)
-    runs = np.asarray(counts)
-    if runs.size == 0:
-        return np.zeros(0, np.uint32)
-    if runs.ndim != 1 or runs.dtype.kind not in "iu" or runs.min() < 0 or runs.max() > 0xFFFFFFFF:
-        raise ValueError("from_coco: counts must be bytes, str or a list of integers from 0 to 2^32 - 1")
-    return runs.astype(np.uint32)
 
 
 def _wants_bool(function: str, dtype: npt.DTypeLike) -> bool:

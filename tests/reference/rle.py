@@ -28,3 +28,10 @@ def boxes(masks):
         if len(y):
             result[i] = x.min(), y.min(), x.max() + 1, y.max() + 1
     return result
+
+
+def labels(labels):
+    """The masks of all values but 0 of label maps (N, H, W), with their values and maps."""
+    found = [(one == value, value, i) for i, one in enumerate(labels) for value in np.unique(one) if value != 0]
+    masks = np.array([mask for mask, _, _ in found], bool).reshape(len(found), *labels.shape[1:])
+    return masks, [value for _, value, _ in found], [i for _, _, i in found]

@@ -12,20 +12,28 @@
 #include "isa/local_rows.hpp"
 #include "isa/morphology_rows.hpp"
 #include "isa/pack_rows.hpp"
+#include "isa/rle_decode_rows.hpp"
+#include "isa/rle_measure_rows.hpp"
+#include "isa/rle_rows.hpp"
+#include "isa/rle_string_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
 namespace rapidmask {
 
 // The tables that every level has.
-#define RM_TABLES(X)                 \
-  X(ComponentRows, component_rows)   \
-  X(DistanceRows, distance_rows)     \
-  X(HistogramRows, histogram_rows)   \
-  X(LocalRows, local_rows)           \
-  X(MorphologyRows, morphology_rows) \
-  X(PackRows, pack_rows)             \
-  X(ThresholdRows, threshold_rows)   \
+#define RM_TABLES(X)                  \
+  X(ComponentRows, component_rows)    \
+  X(DistanceRows, distance_rows)      \
+  X(HistogramRows, histogram_rows)    \
+  X(LocalRows, local_rows)            \
+  X(MorphologyRows, morphology_rows)  \
+  X(PackRows, pack_rows)              \
+  X(RleDecodeRows, rle_decode_rows)   \
+  X(RleMeasureRows, rle_measure_rows) \
+  X(RleRows, rle_rows)                \
+  X(RleStringRows, rle_string_rows)   \
+  X(ThresholdRows, threshold_rows)    \
   X(ValueRows, value_rows)
 
 #define RM_TABLE_MEMBER(Table, table) const Table* table;

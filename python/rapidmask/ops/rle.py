@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, _read_string
+from .._containers import PackedMasks, RLEMasks
 from ._masks import Masks, Output, check_output
 
 
@@ -55,8 +55,62 @@ def rle_encode(masks: Masks) -> RLEMasks:
     return RLEMasks._wrap(counts, offsets, (int(height), int(width)))
 
 
-def rle_decode(rle: RLEMasks | Sequence[dict[str, Any]], *, output: Output = "bool") -> Masks:
-    """Decode run lengths.
+def rle_encode_labels(labels: Array) -> tuple[RLEMasks, Array] | tuple[RLEMasks, Array, Array]:
+    """Encode every label of a map as a mask, in one pass over the pixels.
+
+    Parameters
+    ----------
+    labels : array of integers or bool, shape (H, W) or (..., H, W)
+        0 is background; every other value, negative ones included, is a mask of its own.
+
+    Returns
+    -------
+    masks : RLEMasks
+        Canonical runs on the host, of one map in ascending order of its values; those of a batch map after map.
+    values : array of the type of ``labels``, shape (N,)
+        The label of each mask.
+    maps : array of int64, shape (N,)
+        The map of each mask, counted over the leading dimensions in C order. Only for more than two dimensions.
+
+    Raises
+    ------
+    TypeError
+        If ``labels`` is no array, or of floating type.
+    ValueError
+        If it has fewer than two dimensions, or a map has more than 2^32 - 1 pixels.
+    NotImplementedError
+        If the labels are on a device.
+
+    Notes
+    -----
+    The same as ``rle_encode(labels == values[:, None, None])`` without the dense masks: the cost is that of one mask
+    and of the runs. Labels of connected components need no such call: they are made from runs.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks, values = rapidmask.rle_encode_labels(np.array([[7, 7, 0], [0, 3, 3]]))
+    >>> values
+    array([3, 7])
+    >>> masks.to_coco("list")
+    [{'size': [2, 3], 'counts': [3, 1, 1, 1]}, {'size': [2, 3], 'counts': [0, 1, 1, 1, 3]}]
+    """
+    labels = _arrays.with_shape(labels)
+    module = _dispatch.host_backend("rle_encode_labels", labels)
+    counts, offsets, values, maps = module.rle_encode_labels(labels)
+    height, width = labels.shape[-2:]
+    masks = RLEMasks._wrap(counts, offsets, (int(height), int(width)))
+    return (masks, values) if len(labels.shape) == 2 else (masks, values, maps)
+
+
+def rle_decode(
+    rle: RLEMasks | Sequence[dict[str, Any]],
+    *,
+    output: Output = "bool",
+    crop: Sequence[int] | None = None,
+    out: Array | None = None,
+) -> Masks:
+    """Decode run lengths, or a part of their pixels.
 
     Parameters
     ----------
@@ -64,18 +118,29 @@ def rle_decode(rle: RLEMasks | Sequence[dict[str, Any]], *, output: Output = "bo
         N masks of one size.
     output : {"bool", "uint8", "packed", "rle"}
         The form of the result.
+    crop : (x0, y0, x1, y1), optional
+        The box of pixels to decode, half-open, within the masks: (0, 0, W, H) by default.
+    out : array, optional
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
 
     Returns
     -------
     array (N, H, W), PackedMasks or RLEMasks
-        The masks.
+        The masks, of the size of the crop.
 
     Raises
     ------
     TypeError
-        If ``rle`` holds anything but dictionaries.
+        If ``rle`` holds anything but dictionaries, or ``out`` has another type.
     ValueError
-        If the runs cannot be read or do not add up to H·W, or ``output`` is another.
+        If the runs cannot be read or do not add up to H·W, the crop is not within the masks, ``out`` does not fit, or
+        ``output`` is another.
+
+    Notes
+    -----
+    pycocotools' ``decode`` gives (H, W, N) in Fortran order; this gives (N, H, W) in C order. A new dense result of
+    NumPy costs only what the boxes of the masks cover, since its memory is zero already; ``out`` saves the system
+    the making of new memory. Nothing outside a crop is decoded but the sum of its runs.
 
     Examples
     --------
@@ -83,12 +148,76 @@ def rle_decode(rle: RLEMasks | Sequence[dict[str, Any]], *, output: Output = "bo
     >>> rapidmask.rle_decode([{"size": [2, 2], "counts": [1, 3]}], output="uint8")
     array([[[0, 1],
             [1, 1]]], dtype=uint8)
+    >>> rapidmask.rle_decode([{"size": [2, 2], "counts": [1, 3]}], output="uint8", crop=(1, 0, 2, 2))
+    array([[[1],
+            [1]]], dtype=uint8)
     """
     check_output("rle_decode", output)
     masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
-    if output == "packed":
-        return masks.to_packed()
-    return masks if output == "rle" else masks.to_dense(output)
+    if output == "rle" and out is not None:
+        raise ValueError("rle_decode: out must be None when output is 'rle'")
+    if output == "rle" and crop is None:
+        return masks
+    box = None if crop is None else _as_box(crop)
+    size = masks.size if box is None else (box[3] - box[1], box[2] - box[0])
+    form = "packed" if output == "rle" else output
+    module = _dispatch.host_backend("rle_decode", masks.counts)
+    result = module.rle_decode(masks.counts, masks.offsets, *masks.size, form, box, out)
+    if form != "packed":
+        return result
+    packed = PackedMasks._wrap(result, size)
+    return packed.to_rle() if output == "rle" else packed
+
+
+def _as_box(crop: Sequence[int]) -> tuple[int, int, int, int]:
+    try:
+        x0, y0, x1, y1 = (extent.__index__() for extent in crop)
+    except (TypeError, ValueError, AttributeError):
+        raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {crop!r}") from None
+    return x0, y0, x1, y1
+
+
+def rle_merge(rle: RLEMasks | Sequence[dict[str, Any]], *, intersect: bool = False) -> RLEMasks:
+    """Merge masks to one: their union, or their intersection.
+
+    Parameters
+    ----------
+    rle : RLEMasks, or sequence of COCO's dictionaries
+        N masks of one size.
+    intersect : bool
+        Whether to keep the pixels that are in every mask rather than those in any.
+
+    Returns
+    -------
+    RLEMasks
+        One mask. Of no masks, the union is empty and so is the intersection.
+
+    Raises
+    ------
+    TypeError
+        If ``rle`` holds anything but dictionaries.
+    ValueError
+        If the runs cannot be read or do not add up to H·W.
+    NotImplementedError
+        If the masks are on a device.
+
+    Notes
+    -----
+    Nothing is decoded. pycocotools' ``merge`` gives a mask of size (0, 0) for no masks and for masks whose sizes
+    differ; here the size stays, and sizes that differ are refused.
+
+    Examples
+    --------
+    >>> import rapidmask
+    >>> left, right = {"size": [1, 3], "counts": [0, 2, 1]}, {"size": [1, 3], "counts": [1, 2]}
+    >>> rapidmask.rle_merge([left, right]).to_coco("list")
+    [{'size': [1, 3], 'counts': [0, 3]}]
+    >>> rapidmask.rle_merge([left, right], intersect=True).to_coco("list")
+    [{'size': [1, 3], 'counts': [1, 1, 1]}]
+    """
+    masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
+    module = _dispatch.host_backend("rle_merge", masks.counts)
+    return RLEMasks._wrap(*module.rle_merge(masks.counts, masks.offsets, *masks.size, bool(intersect)), masks.size)
 
 
 def rle_to_string(counts: npt.ArrayLike) -> bytes:
@@ -142,4 +271,4 @@ def rle_from_string(text: bytes | str) -> Array:
     >>> rapidmask.rle_from_string("5220003").tolist()
     [5, 2, 2, 2, 2, 2, 5]
     """
-    return _read_string("rle_from_string", text)
+    return _cpu.rle_from_string(text)

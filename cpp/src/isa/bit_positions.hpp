@@ -1,0 +1,68 @@
+// The numbers of the bits that are set in words, as positions.
+//
+// A mispredicted branch costs as much as ten positions, so that their number in a word decides as few branches as can
+// be: positions are written whether there are as many or not, and the end moves by how many there are.
+//
+// Only for sources that are compiled once per level: everything is in an anonymous namespace.
+#pragma once
+
+#include <cstdint>
+
+#include "isa/words.hpp"
+
+namespace rapidmask {
+namespace {
+
+// May write 4 positions more than there are, or 16 at x86_v4.
+[[maybe_unused]] inline std::uint32_t* emit_word(std::uint64_t word, std::uint32_t base, std::uint32_t* positions) {
+  const int count = __builtin_popcountll(word);
+#if defined(__AVX512F__)
+  if (count > 8) {
+    __m512i places = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(base)),
+                                      _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    for (int i = 0; i < 4; ++i) {
+      const auto bits = static_cast<std::uint16_t>(word >> (16 * i));
+      _mm512_storeu_si512(positions, _mm512_maskz_compress_epi32(bits, places));
+      positions += __builtin_popcount(bits);
+      places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+    }
+    return positions;
+  }
+#endif
+  // The number of the lowest bit of 0 is undefined, and so is what is then written past the end.
+  for (int i = 0; i < 4; ++i) {
+    positions[i] = base + static_cast<std::uint32_t>(__builtin_ctzll(word | std::uint64_t{1} << 63));
+    word &= word - 1;
+  }
+  for (int i = 4; i < count; ++i) {
+    positions[i] = base + static_cast<std::uint32_t>(__builtin_ctzll(word));
+    word &= word - 1;
+  }
+  return positions + count;
+}
+
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__BMI2__)
+// Of eight words at once, word after word; most words that have any transition have one or two.
+[[maybe_unused]] inline std::uint32_t* emit_eight(WordsOf<8>::Vector words, WordsOf<8>::Vector bases,
+                                                  std::uint32_t* positions) {
+  using Vector = WordsOf<8>::Vector;
+  const auto non_zero_lanes = [](Vector v) { return static_cast<unsigned>(non_zero({v})); };
+  const auto leading_zeros = [](Vector v) {
+    return reinterpret_cast<Vector>(_mm512_maskz_lzcnt_epi64(0xff, reinterpret_cast<__m512i>(v)));
+  };
+  const Vector without_first = words & (words - 1);
+  if (non_zero_lanes(without_first & (without_first - 1)) != 0) {
+    for (int i = 0; i < 8; ++i) positions = emit_word(words[i], static_cast<std::uint32_t>(bases[i]), positions);
+    return positions;
+  }
+  const Vector first = bases + 63 - leading_zeros(words ^ without_first);
+  const Vector second = bases + 63 - leading_zeros(without_first);
+  const unsigned both = _pdep_u32(non_zero_lanes(words), 0x5555) | _pdep_u32(non_zero_lanes(without_first), 0xaaaa);
+  const auto places = reinterpret_cast<__m512i>((first & 0xffffffffu) | second << 32);
+  _mm512_storeu_si512(positions, _mm512_maskz_compress_epi32(static_cast<__mmask16>(both), places));
+  return positions + __builtin_popcount(both);
+}
+#endif
+
+}  // namespace
+}  // namespace rapidmask

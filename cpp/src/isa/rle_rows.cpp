@@ -1,0 +1,228 @@
+// Transitions of masks and their positions, compiled once per instruction level (RM_LEVEL).
+
+#include "isa/rle_rows.hpp"
+
+#include "isa/bit_positions.hpp"
+#include "isa/bit_tiles.hpp"
+#include "isa/bits.hpp"
+
+namespace rapidmask {
+namespace {
+
+// Gathers, for kCount columns of words, the words of `count` rows, or the bits in which each differs from that above.
+template <int kCount, bool kDifferences>
+inline void gather(const std::uint64_t* above, const std::uint64_t* rows, std::int64_t count, std::int64_t words,
+                   std::uint64_t* gathered) {
+  typename WordsOf<kCount>::Vector sum{}, last{}, row;
+  if constexpr (kDifferences) __builtin_memcpy(&last, above, sizeof last);
+  for (std::int64_t y = 0; y < count; ++y, rows += words) {
+    __builtin_memcpy(&row, rows, sizeof row);
+    sum |= row ^ last;
+    if constexpr (kDifferences) last = row;
+  }
+  __builtin_memcpy(gathered, &sum, sizeof sum);
+}
+
+template <bool kDifferences>
+inline void gather_columns(const std::uint64_t* above, const std::uint64_t* rows, std::int64_t count,
+                           std::int64_t words, std::uint64_t* gathered) {
+  const auto above_of = [&](std::int64_t s) { return kDifferences ? above + s : nullptr; };
+  std::int64_t s = 0;
+  for (; s + kVectorWords <= words; s += kVectorWords) {
+    gather<kVectorWords, kDifferences>(above_of(s), rows + s, count, words, gathered + s);
+  }
+  if (s < words && words >= kVectorWords) {  // some words once more
+    s = words - kVectorWords;
+    gather<kVectorWords, kDifferences>(above_of(s), rows + s, count, words, gathered + s);
+    return;
+  }
+  for (; s < words; ++s) gather<1, kDifferences>(above_of(s), rows + s, count, words, gathered + s);
+}
+
+void changes(const std::uint64_t* above, const std::uint64_t* rows, std::int64_t count, std::int64_t words,
+             std::uint64_t* changed) {
+  gather_columns<true>(above, rows, count, words, changed);
+}
+
+void any(const std::uint64_t* rows, std::int64_t count, std::int64_t words, std::uint64_t* any) {
+  gather_columns<false>(nullptr, rows, count, words, any);
+}
+
+template <bool kDifferences>
+inline void transposed(std::uint64_t above, const std::uint64_t* rows, std::int64_t count, std::int64_t words,
+                       std::uint64_t* tile) {
+  for (std::int64_t y = 0; y < count; ++y) {
+    const std::uint64_t row = rows[y * words];
+    tile[y] = row ^ above;
+    if constexpr (kDifferences) above = row;
+  }
+  for (std::int64_t y = count; y < kTileSide; ++y) tile[y] = 0;
+  transpose_tile(tile);
+}
+
+void change_tile(std::uint64_t above, const std::uint64_t* rows, std::int64_t count, std::int64_t words,
+                 std::uint64_t* tile) {
+  transposed<true>(above, rows, count, words, tile);
+}
+
+void tile(const std::uint64_t* rows, std::int64_t count, std::int64_t words, std::uint64_t* tile) {
+  transposed<false>(0, rows, count, words, tile);
+}
+
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__BMI2__)
+
+// Eight words of each of eight rows become eight rows of one word each.
+inline void transpose_words(TileVector (&rows)[8]) {
+  TileVector pairs[8], fours[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = __builtin_shufflevector(rows[i], rows[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    pairs[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int k = i; k < i + 2; ++k) {
+      fours[k] = __builtin_shufflevector(pairs[k], pairs[k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      fours[k + 2] = __builtin_shufflevector(pairs[k], pairs[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int k = 0; k < 4; ++k) {
+    rows[k] = __builtin_shufflevector(fours[k], fours[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    rows[k + 4] = __builtin_shufflevector(fours[k], fours[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
+std::uint32_t* emit_columns(const std::uint64_t* tiles, const std::uint32_t* tops, std::int64_t count,
+                            std::int64_t columns, std::uint32_t first, std::uint32_t h, std::uint32_t* positions) {
+  TileVector rows{};
+  for (int k = 0; k < count && k < 8; ++k) rows[k] = tops[k];
+  // A column has its words in eight tiles at a time; groups of eight columns are transposed into vectors.
+  for (std::int64_t x0 = 0; x0 < columns; x0 += 8) {
+    if (count <= 8) {
+      TileVector words[8]{};
+      for (int k = 0; k < count; ++k) words[k] = load_words<8>(tiles + k * kTileSide + x0).v;
+      transpose_words(words);
+      for (int k = 0; k < 8; ++k) {  // columns past the last have no transitions
+        positions = emit_eight(words[k], rows + (first + static_cast<std::uint64_t>(x0 + k) * h), positions);
+      }
+      continue;
+    }
+    for (std::int64_t x = x0; x < x0 + 8 && x < columns; ++x) {
+      const auto begin = static_cast<std::uint32_t>(first + static_cast<std::uint64_t>(x) * h);
+      for (std::int64_t k = 0; k < count; ++k) {
+        positions = emit_word(tiles[k * kTileSide + x], begin + tops[k], positions);
+      }
+    }
+  }
+  return positions;
+}
+
+#else
+
+std::uint32_t* emit_columns(const std::uint64_t* tiles, const std::uint32_t* tops, std::int64_t count,
+                            std::int64_t columns, std::uint32_t first, std::uint32_t h, std::uint32_t* positions) {
+  for (std::int64_t x = 0; x < columns; ++x, first += h) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      positions = emit_word(tiles[k * kTileSide + x], first + tops[k], positions);
+    }
+  }
+  return positions;
+}
+
+#endif
+
+#if defined(__AVX512F__)
+constexpr TileVector kWordPixels{0, 64, 128, 192, 256, 320, 384, 448};
+#endif
+
+std::uint32_t* emit_words(const std::uint64_t* words, std::int64_t count, std::uint32_t first,
+                          std::uint32_t* positions) {
+  std::int64_t busy[kEmitWords / kVectorWords + 1], n_busy = 0;  // vectors that have transitions
+  std::int64_t i = 0;
+  for (; i + kVectorWords <= count; i += kVectorWords) {
+    const auto word = load_words<kVectorWords>(words + i);
+    const WordsOf<kVectorWords> changed{word.v ^ from_left<kVectorWords>(words + i).v};
+    busy[n_busy] = i;
+    n_busy += non_zero(changed) != 0;
+  }
+  for (std::int64_t b = 0; b < n_busy; ++b) {
+    const std::int64_t begin = busy[b];
+    const std::uint32_t base = first + static_cast<std::uint32_t>(64 * begin);
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__BMI2__)
+    const auto word = load_words<kVectorWords>(words + begin);
+    positions = emit_eight(word.v ^ from_left<kVectorWords>(words + begin).v, kWordPixels + base, positions);
+#else
+    for (std::int64_t k = begin; k < begin + kVectorWords; ++k) {
+      positions = emit_word(words[k] ^ (words[k] << 1 | words[k - 1] >> 63),
+                            base + 64 * static_cast<std::uint32_t>(k - begin), positions);
+    }
+#endif
+  }
+  for (; i < count; ++i) {
+    positions = emit_word(words[i] ^ (words[i] << 1 | words[i - 1] >> 63), first + static_cast<std::uint32_t>(64 * i),
+                          positions);
+  }
+  return positions;
+}
+
+std::uint32_t* emit_bytes(const std::uint8_t* pixels, std::int64_t count, std::uint32_t first, bool& last,
+                          std::uint32_t* positions) {
+  std::uint64_t words[1 + kEmitWords];  // with one that ends in the pixel before them
+  words[0] = std::uint64_t{last} << 63;
+  std::int64_t n = 0;
+  for (; 64 * n + 64 <= count; ++n) words[1 + n] = pack64(pixels + 64 * n);
+  if (const std::int64_t rest = count - 64 * n; rest > 0) {
+    // The last pixel is repeated to the end of its word, which adds no transition.
+    std::uint64_t word = pack_tail(pixels + 64 * n, rest);
+    if ((word >> (rest - 1) & 1) != 0) word |= ~std::uint64_t{0} << rest;
+    words[1 + n++] = word;
+  }
+  last = words[n] >> 63 != 0;
+  return emit_words(words + 1, n, first, positions);
+}
+
+void fill(std::uint64_t* words, std::int64_t begin, std::int64_t end) {
+  words += begin >> 6;
+  end -= begin & ~std::int64_t{63};
+  begin &= 63;
+#if defined(__AVX512F__)
+  // Of each word, the bits from max(begin, 0) to end; shifts by 64 and more would be undefined.
+  using Signed [[gnu::vector_size(64)]] = std::int64_t;
+  const Signed lanes = reinterpret_cast<Signed>(kWordPixels);
+  const auto bits_from = [&](std::int64_t bit) {
+    const Signed from = bit - lanes;
+    const TileVector shifted = ~TileVector{} << reinterpret_cast<TileVector>(from & 63);
+    return from < 0 ? ~TileVector{} : from < 64 ? shifted : TileVector{};
+  };
+  auto set = load_words<8>(words);
+  set.v |= bits_from(begin) & ~bits_from(end);
+  __builtin_memcpy(words, &set, sizeof set);
+  if (end <= 512) return;
+  for (begin = 512; begin < end; begin += 64) {
+    words[begin >> 6] |= end - begin >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (end - begin)) - 1;
+  }
+#else
+  const std::uint64_t from = ~std::uint64_t{0} << begin;
+  const std::uint64_t to = ~std::uint64_t{0} >> (63 - ((end - 1) & 63));
+  const std::int64_t last = (end - 1) >> 6;
+  if (last == 0) {
+    words[0] |= from & to;
+    return;
+  }
+  words[0] |= from;
+  for (std::int64_t i = 1; i < last; ++i) words[i] = ~std::uint64_t{0};
+  words[last] |= to;
+#endif
+}
+
+void lengths(const std::uint32_t* ends, std::int64_t count, std::uint32_t* counts) {
+  if (count > 0) counts[0] = ends[0];
+  for (std::int64_t i = 1; i < count; ++i) counts[i] = ends[i] - ends[i - 1];
+}
+
+}  // namespace
+
+namespace RM_LEVEL {
+extern const RleRows rle_rows;
+const RleRows rle_rows{changes, change_tile, any, tile, emit_columns, emit_bytes, emit_words, fill, lengths};
+}  // namespace RM_LEVEL
+
+}  // namespace rapidmask
