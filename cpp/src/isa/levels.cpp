@@ -11,6 +11,7 @@
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
 #include "isa/morphology_rows.hpp"
+#include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
@@ -24,6 +25,7 @@ namespace rapidmask {
   X(HistogramRows, histogram_rows)   \
   X(LocalRows, local_rows)           \
   X(MorphologyRows, morphology_rows) \
+  X(OverlapRows, overlap_rows)       \
   X(PackRows, pack_rows)             \
   X(ThresholdRows, threshold_rows)   \
   X(ValueRows, value_rows)
