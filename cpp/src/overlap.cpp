@@ -1,9 +1,9 @@
 // Overlaps of all pairs of masks on the CPU.
 //
-// Masks are cut to blocks of 64×64 pixels, band by band. Where a block of one mask is empty nothing is shared, and
-// where it is full the other's pixels are; only pairs of blocks that are neither are compared bit by bit. So the time
-// goes with the outlines that lie over one another, and no bounding box is needed: of 64 smooth masks of 1024², two of
-// each 25 pairs of blocks are compared. The blocks of a band stay in the cache, and each bit of a mask is read once.
+// Masks are cut to blocks of 64×64 pixels. Where a block of one mask is empty nothing is shared, and where it is full
+// the other's pixels are; only pairs of blocks that are neither are compared bit by bit. So the time goes with the
+// outlines that lie over one another, and no bounding box is needed: of 64 smooth masks of 1024², two of each 25 pairs
+// of blocks are compared. Each bit of a mask is read once.
 
 #include "rapidmask/overlap.hpp"
 
@@ -18,20 +18,20 @@
 namespace rapidmask::cpu {
 namespace {
 
-constexpr std::int64_t kSpaceBytes = 8 << 20;    // for the blocks of a band, of both sides
+constexpr std::int64_t kSpaceBytes = 8 << 20;    // for the blocks of a slab, of both sides
 constexpr std::int64_t kGrainPairs = 1 << 12;    // of blocks, at some 10 ns
 constexpr std::int64_t kGrainResults = 1 << 15;  // overlaps, at some 1 ns
 
 template <class Bands>
-void add_band(const Blocks<Bands>& a, const Blocks<Bands>& b, const Band& band, bool symmetric, std::int64_t* sums) {
+void add_slab(const Blocks<Bands>& a, const Blocks<Bands>& b, const Slab& slab, bool symmetric, std::int64_t* sums) {
   std::int64_t pairs = 0;
-  for (std::int64_t k = 0; k < band.columns; ++k) {
-    pairs += (a.mixed(k).count + a.full(k).count) * (b.mixed(k).count + b.full(k).count);
+  for (std::int64_t p = 0; p < slab.positions(); ++p) {
+    pairs += (a.mixed(p).count + a.full(p).count) * (b.mixed(p).count + b.full(p).count);
   }
   if (pairs == 0) return;
   const std::int64_t grain = std::max<std::int64_t>(1, a.masks() * kGrainPairs / pairs);
   parallel_for(a.masks(), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = 0; k < band.columns; ++k) add_column(a, b, k, symmetric, begin, end, b.masks(), sums);
+    for (std::int64_t p = 0; p < slab.positions(); ++p) add_position(a, b, p, symmetric, begin, end, b.masks(), sums);
   });
 }
 
@@ -45,18 +45,26 @@ void intersect(Bands bands_a, std::optional<Bands> bands_b, std::int64_t* sums, 
   std::fill_n(areas_a, n, std::int64_t{0});
   if (bands_b) std::fill_n(areas_b, m, std::int64_t{0});
   if (n == 0 || m == 0 || h == 0 || words == 0) return;
-  const std::int64_t masks = bands_b ? n + m : n;
-  const std::int64_t columns =
-      std::clamp<std::int64_t>(kSpaceBytes / (8 * kBlockRows * masks), 1, std::min(words, kMaxBlockColumns));
-  Blocks<Bands> a(std::move(bands_a), columns);
+  const std::int64_t bands = (h + kBlockRows - 1) / kBlockRows, most = std::max(n, m);
+  const std::int64_t slots = std::max(most, kSpaceBytes / (8 * kBlockRows * (bands_b ? 2 : 1)));
+  const std::int64_t columns = std::min({words, kMaxBlockColumns, slots / most});
+  Blocks<Bands> a(std::move(bands_a), slots);
   std::optional<Blocks<Bands>> b;
-  if (bands_b) b.emplace(std::move(*bands_b), columns);
-  for (std::int64_t y = 0; y < h; y += kBlockRows) {
-    for (std::int64_t k = 0; k < words; k += columns) {
-      const Band band{y / kBlockRows, std::min(kBlockRows, h - y), k, std::min(columns, words - k)};
-      a.read(band, areas_a);
-      if (b) b->read(band, areas_b);
-      add_band(a, b ? *b : a, band, !b, sums);
+  if (bands_b) b.emplace(std::move(*bands_b), slots);
+  // As many bands as have their blocks in the slots, so that masks are read in long stretches: all, where they are as
+  // empty as masks mostly are. One always fits.
+  std::int64_t step = bands;
+  for (std::int64_t k = 0; k < words; k += columns) {
+    for (std::int64_t first = 0; first < bands;) {
+      const Slab slab{first, std::min(step, bands - first), k, std::min(columns, words - k)};
+      if (!a.read(slab) || (b && !b->read(slab))) {
+        step = (slab.bands + 1) / 2;
+        continue;
+      }
+      a.list(slab, areas_a);
+      if (b) b->list(slab, areas_b);
+      add_slab(a, b ? *b : a, slab, !b, sums);
+      first += slab.bands;
     }
   }
 }

@@ -56,7 +56,7 @@ class PixelBands {
   Masks masks_;
 };
 
-// Run-length encoded masks, on their side. The bands of a mask are read in order, each from its first words on.
+// Run-length encoded masks, on their side. Quickest where the bands of a mask are read in order.
 class RunBands {
  public:
   explicit RunBands(const ConstRunLengths& runs) : runs_(runs), places_(static_cast<std::size_t>(runs.n)) {
@@ -69,6 +69,7 @@ class RunBands {
   BandRows read(std::int64_t i, const Band& band, BandSpace& space) {
     const std::int64_t begin = kBlockRows * band.index * runs_.h, end = begin + band.rows * runs_.h;
     Place place = places_[static_cast<std::size_t>(i)];
+    if (place.start > begin) place = {runs_.offsets[i], 0};
     while (place.start + runs_.counts[place.run] <= begin) place.start += runs_.counts[place.run++];
     places_[static_cast<std::size_t>(i)] = place;
     const bool foreground = (place.run - runs_.offsets[i]) % 2 == 1;
