@@ -72,11 +72,12 @@ void intersect(Bands bands_a, std::optional<Bands> bands_b, std::int64_t* sums, 
 // Turns the sums, which lie where the overlaps are to be, into these.
 void divide(std::int64_t n, std::int64_t m, bool symmetric, OverlapMetric metric, const std::uint8_t* iscrowd,
             const std::vector<std::int64_t>& areas_a, const std::vector<std::int64_t>& areas_b, double* overlaps) {
+  const std::int64_t* columns = (symmetric ? areas_a : areas_b).data();
   const auto overlap = [&](std::int64_t i, std::int64_t j, std::int64_t shared) {
-    return overlap_of(metric, shared, areas_a[static_cast<std::size_t>(i)],
-                      (symmetric ? areas_a : areas_b)[static_cast<std::size_t>(j)],
-                      iscrowd != nullptr && iscrowd[j] != 0);
+    const bool crowd = iscrowd != nullptr && iscrowd[j] != 0;
+    return shared == 0 ? 0.0 : overlap_of(metric, shared, areas_a[static_cast<std::size_t>(i)], columns[j], crowd);
   };
+  const bool mirrored = symmetric && metric != OverlapMetric::iof && iscrowd == nullptr;
   const std::int64_t grain = std::max<std::int64_t>(1, kGrainResults / std::max<std::int64_t>(1, m));
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -84,8 +85,9 @@ void divide(std::int64_t n, std::int64_t m, bool symmetric, OverlapMetric metric
         std::int64_t shared;
         std::memcpy(&shared, overlaps + i * m + j, sizeof shared);
         if (symmetric && i == j) shared = areas_a[static_cast<std::size_t>(i)];
-        overlaps[i * m + j] = overlap(i, j, shared);
-        if (symmetric) overlaps[j * m + i] = overlap(j, i, shared);
+        const double value = overlap(i, j, shared);
+        overlaps[i * m + j] = value;
+        if (symmetric) overlaps[j * m + i] = mirrored ? value : overlap(j, i, shared);
       }
     }
   });

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "isa/overlap_rows.hpp"
-#include "isa/pack_rows.hpp"
 #include "rapidmask/rle.hpp"
 #include "rapidmask/types.hpp"
 
@@ -43,12 +42,7 @@ class PixelBands {
     if (masks_.packed) return {masks_.bits().image(i) + y0 * masks_.words() + band.first, masks_.words()};
     const std::int64_t x0 = 64 * band.first, w = std::min(64 * band.columns, masks_.w - x0);
     const std::uint8_t* pixels = masks_.mask(i) + y0 * masks_.w + x0;
-    const auto pack = pack_rows().pack;
-    if (w == masks_.w) {
-      pack(pixels, band.rows, w, space);
-    } else {
-      for (std::int64_t y = 0; y < band.rows; ++y) pack(pixels + y * masks_.w, 1, w, space + y * band.columns);
-    }
+    if (!overlap_rows().pack(pixels, masks_.w, band.rows, w, space)) return {nullptr, 0};
     return {space, band.columns};
   }
 

@@ -2,9 +2,7 @@
 
 #include "isa/overlap_rows.hpp"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "isa/bits.hpp"
 
 namespace rapidmask {
 namespace {
@@ -18,6 +16,20 @@ inline std::int64_t count_word(std::uint64_t word) {
   word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
   return static_cast<std::int64_t>(word * 0x0101010101010101u >> 56);
 #endif
+}
+
+bool pack(const std::uint8_t* pixels, std::int64_t stride, std::int64_t rows, std::int64_t w, std::uint64_t* words) {
+  if (w == stride && w % 64 == 0) {  // one long row
+    w *= rows;
+    rows = 1;
+  }
+  std::uint64_t any = 0;
+  for (std::int64_t y = 0; y < rows; ++y, pixels += stride) {
+    std::int64_t x = 0;
+    for (; x + 64 <= w; x += 64) any |= * words++ = pack64(pixels + x);
+    if (x < w) any |= * words++ = pack_tail(pixels + x, w - x);
+  }
+  return any != 0;
 }
 
 // Four rows at a time, so that the sums over columns, which stay in the first cache, are read and written once for
@@ -146,7 +158,7 @@ constexpr auto count_shared = count_shared_by_words;
 
 namespace RM_LEVEL {
 extern const OverlapRows overlap_rows;
-const OverlapRows overlap_rows{busy_columns, take_block, add_shared, count_shared};
+const OverlapRows overlap_rows{pack, busy_columns, take_block, add_shared, count_shared};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask
