@@ -129,4 +129,18 @@ MaskGroups mask_nmm(const Context&, const Masks& masks, const double* scores, co
                     double threshold, OverlapMetric metric);
 }  // namespace cpu
 
+// Those that make room for what is kept wait for the stream once.
+namespace cuda {
+void mask_iou(const Context&, const Masks& a, const Masks* b, OverlapMetric metric, const std::uint8_t* iscrowd,
+              double* overlaps);
+void mask_nms(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, double threshold,
+              OverlapMetric metric, const MakeKept& make_kept);
+void nms_from_iou(const Context&, const Image& iou, const double* scores, const std::int64_t* labels, double threshold,
+                  const MakeKept& make_kept);
+void soft_nms(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels,
+              const SoftSuppression& soft, const MakeKept& make_kept);
+void matrix_nms(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, Decay kernel,
+                double sigma, double* decayed);
+}  // namespace cuda
+
 }  // namespace rapidmask
