@@ -37,6 +37,7 @@ from .ops.morphology import (
     opening,
     white_tophat,
 )
+from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
@@ -86,7 +87,12 @@ __all__ = [
     "keep_largest",
     "label",
     "mask_areas",
+    "mask_iou",
+    "mask_nmm",
+    "mask_nms",
     "masks_to_boxes",
+    "matrix_nms",
+    "nms_from_iou",
     "opening",
     "overlay",
     "pack",
@@ -102,6 +108,7 @@ __all__ = [
     "rle_to_string",
     "set_isa",
     "set_num_threads",
+    "soft_nms",
     "square",
     "threshold",
     "threshold_isodata",

@@ -131,12 +131,17 @@ def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
     return array.__array_namespace__().reshape(array, shape)
 
 
-def to_float64(array: Array) -> Array:
-    """Return the array with elements of float64, of the same library and device."""
+def astype(array: Array, dtype: str) -> Array:
+    """Return the array with elements of another type, of the same library and device."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
-        return array.to(torch.float64)
-    return array.astype("float64") if is_on_cuda(array) else np.asarray(to_host(array), dtype=np.float64)
+        return array.to(getattr(torch, dtype))
+    return array.astype(dtype) if is_on_cuda(array) else np.asarray(to_host(array), dtype=dtype)
+
+
+def to_float64(array: Array) -> Array:
+    """Return the array with elements of float64, of the same library and device."""
+    return astype(array, "float64")
 
 
 def to_host(array: Array) -> HostArray:

@@ -11,6 +11,7 @@
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
 #include "isa/morphology_rows.hpp"
+#include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
@@ -28,6 +29,7 @@ namespace rapidmask {
   X(HistogramRows, histogram_rows)    \
   X(LocalRows, local_rows)            \
   X(MorphologyRows, morphology_rows)  \
+  X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \

@@ -1,0 +1,267 @@
+// Bindings of the overlap family. `width` is None for dense masks, the width of a row for packed ones. Scores are
+// float64, labels int64.
+
+#include "rapidmask/overlap.hpp"
+
+#include <cstring>
+#include <optional>
+
+#include "array.hpp"
+#include "module.hpp"
+
+namespace rapidmask::python {
+namespace {
+
+using Width = std::optional<std::int64_t>;
+
+OverlapMetric metric_named(const char* function, std::string_view name) {
+  if (name == "iou") return OverlapMetric::iou;
+  if (name == "ios") return OverlapMetric::ios;
+  if (name == "iof") return OverlapMetric::iof;
+  throw std::invalid_argument(std::string(function) + ": metric must be 'iou', 'ios' or 'iof', got '" +
+                              std::string(name) + "'");
+}
+
+Decay decay_named(const char* function, const char* argument, std::string_view name) {
+  if (name == "gaussian") return Decay::gaussian;
+  if (name == "linear") return Decay::linear;
+  throw std::invalid_argument(std::string(function) + ": " + argument + " must be 'gaussian' or 'linear', got '" +
+                              std::string(name) + "'");
+}
+
+// One value for each of n masks, or none.
+class PerMask {
+ public:
+  PerMask(py::handle values, DType dtype, std::int64_t n, const char* function, const char* argument) {
+    if (values.is_none()) return;
+    array_ = Array(values, function, argument).contiguous(item_size(dtype));
+    const bool fits = array_->dtype() == dtype || (dtype == DType::uint8 && array_->dtype() == DType::boolean);
+    if (!fits) {
+      throw TypeError(std::string(function) + ": " + argument + " must be " +
+                      (dtype == DType::uint8 ? "bool" : dtype_name(dtype)) + ", got " + dtype_name(array_->dtype()));
+    }
+    if (array_->shape() != Shape{n}) {
+      throw std::invalid_argument(std::string(function) + ": " + argument + " must have one value for each of " +
+                                  std::to_string(n) + " masks, got shape " + array_->shape().text());
+    }
+  }
+  template <class T>
+  const T* values() const {
+    return array_ ? static_cast<const T*>(array_->data()) : nullptr;
+  }
+
+ private:
+  std::optional<Array> array_;
+};
+
+// The scores and labels of n masks.
+struct Ranking {
+  PerMask scores, labels;
+
+  Ranking(py::handle given_scores, py::handle given_labels, std::int64_t n, const char* function)
+      : scores(given_scores, DType::float64, n, function, "scores"),
+        labels(given_labels, DType::int64, n, function, "labels") {}
+  const double* score_values() const { return scores.values<double>(); }
+  const std::int64_t* label_values() const { return labels.values<std::int64_t>(); }
+};
+
+// What is kept, in arrays like that of the masks.
+class Kept {
+ public:
+  explicit Kept(const Array& like, bool with_scores) : like_(like), with_scores_(with_scores) {}
+
+  MakeKept make() {
+    return [this](std::int64_t count) -> KeptMasks {
+      const py::gil_scoped_acquire locked;  // which the call has released
+      indices_ = like_.empty(DType::int64, {count});
+      if (with_scores_) scores_ = like_.empty(DType::float64, {count});
+      return {static_cast<std::int64_t*>(indices_->data()), scores_ ? static_cast<double*>(scores_->data()) : nullptr};
+    };
+  }
+  py::object indices() const { return indices_->result(); }
+  py::object scores() const { return scores_->result(); }
+
+ private:
+  const Array& like_;
+  bool with_scores_;
+  std::optional<Array> indices_, scores_;
+};
+
+void check_sizes(std::int64_t h, std::int64_t w, std::int64_t other_h, std::int64_t other_w) {
+  if (h == other_h && w == other_w) return;
+  const auto size = [](std::int64_t y, std::int64_t x) {
+    return "(" + std::to_string(y) + ", " + std::to_string(x) + ")";
+  };
+  throw std::invalid_argument("mask_iou: masks of a and b must have one size (H, W), got " + size(h, w) + " and " +
+                              size(other_h, other_w));
+}
+
+py::object mask_iou(py::handle a, const Width& width_a, py::handle b, const Width& width_b, std::string_view metric,
+                    py::handle iscrowd) {
+  const OverlapMetric chosen = metric_named("mask_iou", metric);
+  const MasksArgument first(a, width_a, false, "mask_iou", "a");
+  std::optional<MasksArgument> second;
+  if (!b.is_none()) {
+    second.emplace(b, width_b, false, "mask_iou", "b");
+    check_sizes(first.view().h, first.view().w, second->view().h, second->view().w);
+  }
+  const Masks* other = second ? &second->view() : nullptr;
+  const std::int64_t m = second ? other->n : first.view().n;
+  const PerMask crowds(iscrowd, DType::uint8, m, "mask_iou", "iscrowd");
+  const Array overlaps = first.array().empty(DType::float64, {first.view().n, m});
+  {
+    const Call call(first.array());
+    backend::mask_iou(call.context(), first.view(), other, chosen, crowds.values<std::uint8_t>(),
+                      static_cast<double*>(overlaps.data()));
+  }
+  return overlaps.result();
+}
+
+py::object mask_nms(py::handle masks, const Width& width, py::handle scores, py::handle labels, double threshold,
+                    std::string_view metric) {
+  const OverlapMetric chosen = metric_named("mask_nms", metric);
+  const MasksArgument given(masks, width, false, "mask_nms", "masks");
+  const Ranking ranking(scores, labels, given.view().n, "mask_nms");
+  Kept kept(given.array(), false);
+  {
+    const Call call(given.array());
+    backend::mask_nms(call.context(), given.view(), ranking.score_values(), ranking.label_values(), threshold, chosen,
+                      kept.make());
+  }
+  return kept.indices();
+}
+
+py::object nms_from_iou(py::handle iou, py::handle scores, py::handle labels, double threshold) {
+  const Array given = Array(iou, "nms_from_iou", "iou").contiguous(8);
+  const Shape& shape = given.shape();
+  if (shape.rank() != 2 || shape[0] != shape[1]) {
+    throw std::invalid_argument("nms_from_iou: iou must have shape (N, N), got shape " + shape.text());
+  }
+  if (!is_floating(given.dtype())) {
+    throw TypeError(std::string("nms_from_iou: iou must be of a floating type, got ") + dtype_name(given.dtype()));
+  }
+  const Ranking ranking(scores, labels, shape[0], "nms_from_iou");
+  Kept kept(given, false);
+  {
+    const Call call(given);
+    backend::nms_from_iou(call.context(), {given.data(), given.dtype(), 1, shape[0], shape[1]}, ranking.score_values(),
+                          ranking.label_values(), round_to(given.dtype(), threshold), kept.make());
+  }
+  return kept.indices();
+}
+
+py::tuple soft_nms(py::handle masks, const Width& width, py::handle scores, py::handle labels, std::string_view method,
+                   double sigma, double overlap_threshold, double score_threshold, std::string_view metric) {
+  const SoftSuppression soft{decay_named("soft_nms", "method", method), sigma, overlap_threshold, score_threshold,
+                             metric_named("soft_nms", metric)};
+  const MasksArgument given(masks, width, false, "soft_nms", "masks");
+  const Ranking ranking(scores, labels, given.view().n, "soft_nms");
+  Kept kept(given.array(), true);
+  {
+    const Call call(given.array());
+    backend::soft_nms(call.context(), given.view(), ranking.score_values(), ranking.label_values(), soft, kept.make());
+  }
+  return py::make_tuple(kept.indices(), kept.scores());
+}
+
+py::object matrix_nms(py::handle masks, const Width& width, py::handle scores, py::handle labels,
+                      std::string_view kernel, double sigma) {
+  const Decay chosen = decay_named("matrix_nms", "kernel", kernel);
+  const MasksArgument given(masks, width, false, "matrix_nms", "masks");
+  const Ranking ranking(scores, labels, given.view().n, "matrix_nms");
+  const Array decayed = given.array().empty(DType::float64, {given.view().n});
+  {
+    const Call call(given.array());
+    backend::matrix_nms(call.context(), given.view(), ranking.score_values(), ranking.label_values(), chosen, sigma,
+                        static_cast<double*>(decayed.data()));
+  }
+  return decayed.result();
+}
+
+#if defined(RM_BACKEND_CPU)
+
+// Checked runs of one side.
+struct Runs {
+  Array counts, offsets;
+  ConstRunLengths view;
+
+  Runs(py::handle given_counts, py::handle given_offsets, std::int64_t h, std::int64_t w)
+      : counts(Array(given_counts, "mask_iou", "counts").contiguous(4)),
+        offsets(Array(given_offsets, "mask_iou", "offsets").contiguous(8)) {
+    if (counts.dtype() != DType::uint32 || offsets.dtype() != DType::int64 || offsets.shape().size() < 1) {
+      throw TypeError(std::string("mask_iou: counts and offsets must be uint32 and int64, got ") +
+                      dtype_name(counts.dtype()) + " and " + dtype_name(offsets.dtype()));
+    }
+    view = {static_cast<const std::uint32_t*>(counts.data()), static_cast<const std::int64_t*>(offsets.data()),
+            offsets.shape().size() - 1, h, w};
+    check_run_lengths("mask_iou", view, counts.shape().size());
+  }
+};
+
+// Of run-length encoded masks, whose (counts, offsets, h, w) a and b are.
+py::object rle_iou(const py::tuple& a, const std::optional<py::tuple>& b, std::string_view metric, py::handle iscrowd) {
+  const OverlapMetric chosen = metric_named("mask_iou", metric);
+  const auto load = [](const py::tuple& runs) {
+    return Runs(runs[0], runs[1], py::cast<std::int64_t>(runs[2]), py::cast<std::int64_t>(runs[3]));
+  };
+  const Runs first = load(a);
+  std::optional<Runs> second;
+  if (b) {
+    second.emplace(load(*b));
+    check_sizes(first.view.h, first.view.w, second->view.h, second->view.w);
+  }
+  const ConstRunLengths* other = second ? &second->view : nullptr;
+  const std::int64_t m = second ? other->n : first.view.n;
+  const PerMask crowds(iscrowd, DType::uint8, m, "mask_iou", "iscrowd");
+  const Array overlaps = first.counts.empty(DType::float64, {first.view.n, m});
+  {
+    const Call call(first.counts);
+    cpu::rle_iou(call.context(), first.view, other, chosen, crowds.values<std::uint8_t>(),
+                 static_cast<double*>(overlaps.data()));
+  }
+  return overlaps.result();
+}
+
+// The members of all groups, and where each group begins among them.
+py::tuple mask_nmm(py::handle masks, const Width& width, py::handle scores, py::handle labels, double threshold,
+                   std::string_view metric) {
+  const OverlapMetric chosen = metric_named("mask_nmm", metric);
+  const MasksArgument given(masks, width, false, "mask_nmm", "masks");
+  const Ranking ranking(scores, labels, given.view().n, "mask_nmm");
+  MaskGroups groups;
+  {
+    const Call call(given.array());
+    groups =
+        cpu::mask_nmm(call.context(), given.view(), ranking.score_values(), ranking.label_values(), threshold, chosen);
+  }
+  const auto copy = [&](const std::vector<std::int64_t>& values) {
+    const Array array = given.array().empty(DType::int64, {static_cast<std::int64_t>(values.size())});
+    if (!values.empty()) std::memcpy(array.data(), values.data(), 8 * values.size());
+    return array.result();
+  };
+  return py::make_tuple(copy(groups.indices), copy(groups.offsets));
+}
+
+#endif
+
+}  // namespace
+
+void bind_overlap(py::module_& module) {
+  module.def("mask_iou", &mask_iou, py::arg("a"), py::arg("width_a"), py::arg("b"), py::arg("width_b"),
+             py::arg("metric"), py::arg("iscrowd"));
+  module.def("mask_nms", &mask_nms, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
+             py::arg("threshold"), py::arg("metric"));
+  module.def("nms_from_iou", &nms_from_iou, py::arg("iou"), py::arg("scores"), py::arg("labels"), py::arg("threshold"));
+  module.def("soft_nms", &soft_nms, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
+             py::arg("method"), py::arg("sigma"), py::arg("overlap_threshold"), py::arg("score_threshold"),
+             py::arg("metric"));
+  module.def("matrix_nms", &matrix_nms, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
+             py::arg("kernel"), py::arg("sigma"));
+#if defined(RM_BACKEND_CPU)
+  module.def("rle_iou", &rle_iou, py::arg("a"), py::arg("b"), py::arg("metric"), py::arg("iscrowd"));
+  module.def("mask_nmm", &mask_nmm, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
+             py::arg("threshold"), py::arg("metric"));
+#endif
+}
+
+}  // namespace rapidmask::python

@@ -1,0 +1,390 @@
+"""Overlaps of pairs of masks, and the suppression and merging of masks by them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from .. import _arrays, _dispatch
+from .._arrays import Array
+from .._containers import RLEMasks
+from ._masks import Masks, bits_of
+
+Metric: TypeAlias = Literal["iou", "ios", "iof"]
+Decay: TypeAlias = Literal["gaussian", "linear"]
+
+
+def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrowd: Array | None = None) -> Array:
+    """Measure the overlap of each mask of one batch with each of another.
+
+    With I pixels in both masks, A in the first and B in the second, ``iou`` is I / (A + B - I), ``ios`` is
+    I / min(A, B) and ``iof`` is I / A.
+
+    Parameters
+    ----------
+    a : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        N masks; any non-zero value is foreground. Leading dimensions become one.
+    b : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks, optional
+        M masks of the same size, in any form. By default those of ``a``, which takes half the time.
+    metric : {"iou", "ios", "iof"}
+        Intersection over union, over the smaller mask, or over the mask of ``a``.
+    iscrowd : array of bool, shape (M,), optional
+        Which masks of ``b`` are crowds: there the intersection is divided by the area of the mask of ``a``.
+
+    Returns
+    -------
+    array of float64, shape (N, M)
+        Overlaps from 0 to 1, in the library and on the device of ``a``. That of two empty masks is 0.
+
+    Raises
+    ------
+    TypeError
+        If masks are no arrays, or not of bool or uint8.
+    ValueError
+        If they have fewer than two dimensions, the sizes of ``a`` and ``b`` differ, the metric is another, or
+        ``iscrowd`` is not of M values.
+
+    Notes
+    -----
+    Pixels are counted exactly and divided once: the numbers are those of ``pycocotools.mask.iou(a, b, iscrowd)``, which
+    is in Fortran order and, for no masks, a list. Each mask is read once, in blocks of 64×64 pixels; pairs of blocks
+    are compared only where neither is empty or full. Run lengths are never decoded to pixels unless the other side is
+    of another form, for which they are packed first. Beside the result some 8 MiB are needed, whatever the number of
+    pixels. On a device: no synchronisation.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = np.array([[[1, 1, 0, 0]], [[0, 1, 1, 0]], [[0, 0, 0, 0]]], bool)
+    >>> rapidmask.mask_iou(masks[:1], masks)
+    array([[1.        , 0.33333333, 0.        ]])
+    """
+    if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)):
+        crowds = None if iscrowd is None else _beside(a.counts, iscrowd, "bool")
+        module = _dispatch.host_backend("mask_iou", a.counts)
+        return module.rle_iou(_runs_of(a), None if b is None else _runs_of(b), metric, crowds)
+    first, first_width = bits_of(a)
+    second, second_width = (None, None) if b is None else bits_of(b)
+    crowds = None if iscrowd is None else _beside(first, iscrowd, "bool")
+    return _dispatch.backend(first).mask_iou(first, first_width, second, second_width, metric, crowds)
+
+
+def mask_nms(
+    masks: Masks, scores: Array, iou_threshold: float, *, labels: Array | None = None, metric: Metric = "iou"
+) -> Array:
+    """Find the masks that no mask of a higher score overlaps (non-maximum suppression).
+
+    In the order of scores each mask is kept unless its overlap with one kept before it is above the threshold.
+
+    Parameters
+    ----------
+    masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        N masks; any non-zero value is foreground.
+    scores : array of numbers, shape (N,)
+        NaN comes last; of equal scores the lower index comes first.
+    iou_threshold : float
+        From 0 to 1. A mask whose overlap is just this is kept.
+    labels : array of integers, shape (N,), optional
+        Only masks of the same label suppress one another.
+    metric : {"iou", "ios", "iof"}
+        What is compared with the threshold: `mask_iou` of the kept mask with the other.
+
+    Returns
+    -------
+    array of int64, shape (K,)
+        Indices of the masks kept, by descending score, in the library and on the device of ``masks``.
+
+    Raises
+    ------
+    TypeError
+        If masks are no arrays, or not of bool or uint8, or labels are no integers.
+    ValueError
+        If the threshold is not from 0 to 1, the metric is another, or scores or labels are not of N values.
+
+    Notes
+    -----
+    Only overlaps that can decide are computed: of masks of the same label, neither suppressed yet, whose areas and
+    bounding boxes allow more than the threshold. ``supervision.mask_non_max_suppression`` returns which masks are kept
+    and leaves the order of equal scores open; ``torchvision.ops.nms`` does the same for boxes. On a device: one
+    synchronisation, for the number of indices, and N² / 8 bytes beside the masks.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = np.array([[[1, 1, 1, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]]], bool)
+    >>> rapidmask.mask_nms(masks, [0.5, 0.9, 0.7], 0.5)
+    array([1, 2])
+    """
+    array, width = bits_of(masks)
+    threshold = _fraction("mask_nms", "iou_threshold", iou_threshold)
+    ranking = _ranking("mask_nms", array, scores, labels)
+    return _dispatch.backend(array).mask_nms(array, width, *ranking, threshold, metric)
+
+
+def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Array | None = None) -> Array:
+    """Find the masks, boxes or whatever else that none of a higher score overlaps, from their overlaps.
+
+    Parameters
+    ----------
+    iou : array of a floating type, shape (N, N)
+        Overlap of each kept one (row) with each other (column), as `mask_iou` gives it. NaN suppresses nothing.
+    scores : array of numbers, shape (N,)
+        NaN comes last; of equal scores the lower index comes first.
+    iou_threshold : float
+        From 0 to 1. What overlaps by just this is kept. Compared in the type of ``iou``.
+    labels : array of integers, shape (N,), optional
+        Only those of the same label suppress one another.
+
+    Returns
+    -------
+    array of int64, shape (K,)
+        Indices of those kept, by descending score, in the library and on the device of ``iou``.
+
+    Raises
+    ------
+    TypeError
+        If ``iou`` is not of a floating type, or labels are no integers.
+    ValueError
+        If it is not square, the threshold is not from 0 to 1, or scores or labels are not of N values.
+
+    Notes
+    -----
+    SAM 3's ``generic_nms`` on the CPU takes the higher index of equal scores first. On a device: one synchronisation,
+    for the number of indices.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.nms_from_iou(np.array([[1, 0.6], [0.6, 1]]), [0.8, 0.9], 0.5)
+    array([1])
+    """
+    iou = _arrays.with_shape(iou)
+    threshold = _fraction("nms_from_iou", "iou_threshold", iou_threshold)
+    return _dispatch.backend(iou).nms_from_iou(iou, *_ranking("nms_from_iou", iou, scores, labels), threshold)
+
+
+def soft_nms(
+    masks: Masks,
+    scores: Array,
+    *,
+    labels: Array | None = None,
+    method: Decay = "gaussian",
+    sigma: float = 0.5,
+    iou_threshold: float = 0.3,
+    score_threshold: float = 0.001,
+    metric: Metric = "iou",
+) -> tuple[Array, Array]:
+    """Lower the scores of masks by their overlap with masks of higher scores (soft non-maximum suppression).
+
+    The mask of the highest score is kept; the scores of those left are multiplied by exp(-u² / sigma) or, with
+    ``method="linear"``, by 1 - u where u is above the threshold, u being their overlap with it. This is repeated with
+    the lowered scores.
+
+    Parameters
+    ----------
+    masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        N masks; any non-zero value is foreground.
+    scores : array of numbers, shape (N,)
+        Of equal ones the lower index comes first. NaN is never kept.
+    labels : array of integers, shape (N,), optional
+        Only masks of the same label lower each other's scores.
+    method : {"gaussian", "linear"}
+        How scores decay.
+    sigma : float
+        Of the gaussian decay, above 0; the smaller, the stronger.
+    iou_threshold : float
+        Of the linear decay, from 0 to 1.
+    score_threshold : float
+        Masks are kept while their scores are above it.
+    metric : {"iou", "ios", "iof"}
+        `mask_iou` of the kept mask with the other.
+
+    Returns
+    -------
+    indices : array of int64, shape (K,)
+        Masks kept, in the order in which they were: by descending lowered score.
+    scores : array of float64, shape (K,)
+        Their lowered scores.
+
+    Raises
+    ------
+    TypeError
+        If masks are no arrays, or not of bool or uint8, or labels are no integers.
+    ValueError
+        If the method or metric is another, ``sigma`` is not above 0, the threshold not from 0 to 1, or scores or labels
+        are not of N values.
+
+    Notes
+    -----
+    ``supervision.mask_soft_non_max_suppression`` takes the masks in the order of their first scores and keeps all;
+    here, as in the paper, the next is the one whose lowered score is highest. On a device: one synchronisation, for the
+    number of indices, and 8·N² bytes beside the masks.
+
+    References
+    ----------
+    N. Bodla, B. Singh, R. Chellappa, L. S. Davis, Soft-NMS: Improving Object Detection With One Line of Code, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = np.array([[[1, 1, 1, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]]], bool)
+    >>> rapidmask.soft_nms(masks, [0.5, 0.9, 0.7], method="linear")
+    (array([1, 2, 0]), array([0.9  , 0.7  , 0.125]))
+    """
+    array, width = bits_of(masks)
+    threshold = _fraction("soft_nms", "iou_threshold", iou_threshold)
+    deviation = _positive("soft_nms", "sigma", sigma)
+    ranking = _ranking("soft_nms", array, scores, labels)
+    return _dispatch.backend(array).soft_nms(
+        array, width, *ranking, method, deviation, threshold, float(score_threshold), metric
+    )
+
+
+def matrix_nms(
+    masks: Masks, scores: Array, labels: Array | None, *, kernel: Decay = "gaussian", sigma: float = 2.0
+) -> Array:
+    """Lower the scores of masks by their overlap with all masks of higher scores at once (matrix suppression).
+
+    The score of mask j is multiplied by the least f(iou(i, j)) / f(c(i)) over the masks i before it, or by 1, where c(i)
+    is the highest IoU of i with the masks before that and f(u) is exp(-sigma·u²) or, with ``kernel="linear"``, 1 - u.
+
+    Parameters
+    ----------
+    masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        N masks; any non-zero value is foreground.
+    scores : array of numbers, shape (N,)
+        NaN comes last; of equal scores the lower index comes first.
+    labels : array of integers, shape (N,), or None
+        Only masks of the same label lower each other's scores.
+    kernel : {"gaussian", "linear"}
+        How scores decay.
+    sigma : float
+        Of the gaussian kernel, above 0; the larger, the stronger.
+
+    Returns
+    -------
+    array of float64, shape (N,)
+        The lowered scores, in the order of the masks, in the library and on the device of ``masks``.
+
+    Raises
+    ------
+    TypeError
+        If masks are no arrays, or not of bool or uint8, or labels are no integers.
+    ValueError
+        If the kernel is another, ``sigma`` is not above 0, or scores or labels are not of N values.
+
+    Notes
+    -----
+    The decay of mmdetection's ``mask_matrix_nms``, which also sorts by score, drops low ones and truncates; there two
+    empty masks give NaN, here their IoU is 0. Where the linear kernel divides 0 by 0 the factor is 0. On a device: no
+    synchronisation, and 8·N² bytes beside the masks.
+
+    References
+    ----------
+    X. Wang, R. Zhang, T. Kong, L. Li, C. Shen, SOLOv2: Dynamic and Fast Instance Segmentation, 2020.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = np.array([[[1, 1, 1, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]]], bool)
+    >>> rapidmask.matrix_nms(masks, [0.5, 0.9, 0.7], None, kernel="linear")
+    array([0.125, 0.9  , 0.525])
+    """
+    array, width = bits_of(masks)
+    strength = _positive("matrix_nms", "sigma", sigma)
+    ranking = _ranking("matrix_nms", array, scores, labels)
+    return _dispatch.backend(array).matrix_nms(array, width, *ranking, kernel, strength)
+
+
+def mask_nmm(
+    masks: Masks, scores: Array, iou_threshold: float, *, labels: Array | None = None, metric: Metric = "iou"
+) -> list[Array]:
+    """Find the groups of masks that overlap and are to be merged (non-maximum merging).
+
+    The mask of the highest score takes in all whose overlap with it is at least the threshold, then all whose overlap
+    with the union of these is, until none joins; then the next that is left begins a group.
+
+    Parameters
+    ----------
+    masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        N masks; any non-zero value is foreground.
+    scores : array of numbers, shape (N,)
+        NaN comes last; of equal scores the lower index comes first.
+    iou_threshold : float
+        From 0 to 1. A mask whose overlap is just this joins.
+    labels : array of integers, shape (N,), optional
+        Only masks of the same label are merged.
+    metric : {"iou", "ios", "iof"}
+        What is compared with the threshold: `mask_iou` of a mask with the union.
+
+    Returns
+    -------
+    list of arrays of int64
+        The groups, by descending score of their first mask; in each the masks as they joined, those that joined
+        together by descending score. Every mask is in one.
+
+    Raises
+    ------
+    TypeError
+        If masks are no arrays, or not of bool or uint8, or labels are no integers.
+    ValueError
+        If the threshold is not from 0 to 1, the metric is another, or scores or labels are not of N values.
+    NotImplementedError
+        If the masks are on a device.
+
+    Notes
+    -----
+    The groups are those of ``supervision.mask_non_max_merge``, which lists them label by label and leaves the order of
+    equal scores open.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> masks = np.array([[[1, 1, 1, 0]], [[1, 1, 1, 1]], [[0, 0, 0, 1]]], bool)
+    >>> rapidmask.mask_nmm(masks, [0.5, 0.9, 0.7], 0.5)
+    [array([1, 0]), array([2])]
+    """
+    array, width = bits_of(masks)
+    threshold = _fraction("mask_nmm", "iou_threshold", iou_threshold)
+    ranking = _ranking("mask_nmm", array, scores, labels)
+    members, offsets = _dispatch.host_backend("mask_nmm", array).mask_nmm(array, width, *ranking, threshold, metric)
+    return [members[begin:end] for begin, end in itertools.pairwise(_arrays.to_host(offsets).tolist())]
+
+
+def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -> tuple[Array, Array | None]:
+    """Return scores as float64 and labels as int64, where the masks are."""
+    if labels is not None:
+        if not hasattr(labels, "dtype"):
+            labels = np.asarray(labels if len(labels) else np.zeros(0, np.int64))
+        if "int" not in str(labels.dtype):
+            raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
+        labels = _beside(masks, labels, "int64")
+    return _beside(masks, scores, "float64"), labels
+
+
+def _beside(masks: Array, values: Any, dtype: str) -> Array:
+    """Return one value per mask as an array of that type, on the device of the masks."""
+    if type(values) is np.ndarray or not hasattr(values, "dtype"):
+        host = np.asarray(values).astype(dtype, copy=False)
+        return _arrays.like(masks, host) if _arrays.is_on_cuda(masks) else host
+    return _arrays.astype(values, dtype)
+
+
+def _runs_of(masks: RLEMasks) -> tuple[Array, Array, int, int]:
+    return (masks.counts, masks.offsets, *masks.size)
+
+
+def _fraction(function: str, name: str, value: float) -> float:
+    number = float(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{function}: {name} must be from 0 to 1, got {value!r}")
+    return number
+
+
+def _positive(function: str, name: str, value: float) -> float:
+    number = float(value)
+    if not number > 0:
+        raise ValueError(f"{function}: {name} must be above 0, got {value!r}")
+    return number
