@@ -37,6 +37,7 @@ from .ops.morphology import (
     white_tophat,
 )
 from .ops.pack import pack, unpack
+from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_from_string, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
@@ -53,6 +54,7 @@ from .ops.threshold_values import (
 from .ops.watershed import watershed
 
 __all__ = [
+    "BorderTree",
     "Components",
     "CudaError",
     "PackedMasks",
@@ -86,9 +88,11 @@ __all__ = [
     "label",
     "mask_areas",
     "masks_to_boxes",
+    "masks_to_polygons",
     "opening",
     "overlay",
     "pack",
+    "polygons_to_masks",
     "rectangle",
     "remove_small_holes",
     "remove_small_objects",
