@@ -137,5 +137,5 @@ COMPARISONS = [
     Comparison("tree of borders", "SAM 64", tree),
     Comparison("tree of borders", "smooth2k", tree),
     Comparison("tree of borders", "noisy2k", tree),
-    Comparison("tree of borders", "32×32", tree),
+    Comparison("external borders", "mask 12 MP", external),
 ]

@@ -12,6 +12,7 @@
 #include "isa/local_rows.hpp"
 #include "isa/morphology_rows.hpp"
 #include "isa/pack_rows.hpp"
+#include "isa/polygon_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
@@ -25,6 +26,7 @@ namespace rapidmask {
   X(LocalRows, local_rows)           \
   X(MorphologyRows, morphology_rows) \
   X(PackRows, pack_rows)             \
+  X(PolygonRows, polygon_rows)       \
   X(ThresholdRows, threshold_rows)   \
   X(ValueRows, value_rows)
 
