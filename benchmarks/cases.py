@@ -167,6 +167,19 @@ def _drawn(name: str, side: int) -> Array:
     return np.random.default_rng(9).random((side, side)) > 1e-4  # sparse
 
 
+def _polygons(count: int, vertices: int, size: tuple[int, int]) -> Array:
+    """Wobbly rings (N, K, 2) of 20 to 250 pixels across, as annotators draw objects."""
+    rng = np.random.default_rng(15)
+    angles = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
+    rings = np.empty((count, vertices, 2))
+    for ring in rings:
+        radius, phase = rng.uniform(20, 125), rng.uniform(0, 2 * np.pi, 2)
+        radii = radius * (1 + 0.2 * np.cos(3 * angles + phase[0]) + 0.05 * np.cos(11 * angles + phase[1]))
+        ring[:, 0] = rng.uniform(0, size[1]) + radii * np.cos(angles)
+        ring[:, 1] = rng.uniform(0, size[0]) + radii * np.sin(angles)
+    return rings.round(2)
+
+
 _MAKERS: dict[str, Callable[[], Array]] = {
     "logits 12 MP": partial(_logits, _12MP),
     "logits 2999×4001": partial(_logits, _ODD),
@@ -208,6 +221,8 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     ),
     "discs 1k": partial(_discs, 1024),
     "volume 96³": lambda: load("volume 256³")[:96, :96, :96],
+    "polygons 64×360": partial(_polygons, 64, 360, (720, 1280)),
+    "polygons 300×24": partial(_polygons, 300, 24, (720, 1280)),
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

@@ -39,6 +39,7 @@ from .ops.morphology import (
 )
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
+from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
@@ -55,6 +56,7 @@ from .ops.threshold_values import (
 from .ops.watershed import watershed
 
 __all__ = [
+    "BorderTree",
     "Components",
     "CudaError",
     "PackedMasks",
@@ -91,11 +93,13 @@ __all__ = [
     "mask_nmm",
     "mask_nms",
     "masks_to_boxes",
+    "masks_to_polygons",
     "matrix_nms",
     "nms_from_iou",
     "opening",
     "overlay",
     "pack",
+    "polygons_to_masks",
     "rectangle",
     "remove_small_holes",
     "remove_small_objects",

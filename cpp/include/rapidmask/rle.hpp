@@ -28,6 +28,11 @@ struct ConstRunLengths {
   std::int64_t n, h, w;
 };
 
+struct RunLengths {
+  std::vector<std::uint32_t> counts;
+  std::vector<std::int64_t> offsets;
+};
+
 // Runs that were found, before there is an array for them: `offsets` tells how many they are.
 class FoundRuns {
  public:

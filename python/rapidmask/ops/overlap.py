@@ -247,8 +247,9 @@ def matrix_nms(
 ) -> Array:
     """Lower the scores of masks by their overlap with all masks of higher scores at once (matrix suppression).
 
-    The score of mask j is multiplied by the least f(iou(i, j)) / f(c(i)) over the masks i before it, or by 1, where c(i)
-    is the highest IoU of i with the masks before that and f(u) is exp(-sigma·u²) or, with ``kernel="linear"``, 1 - u.
+    The score of mask j is multiplied by the least f(iou(i, j)) / f(c(i)) over the masks i before it, or by 1, where
+    c(i) is the highest IoU of i with the masks before that and f(u) is exp(-sigma·u²) or, with ``kernel="linear"``,
+    1 - u.
 
     Parameters
     ----------

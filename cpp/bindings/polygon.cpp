@@ -1,0 +1,248 @@
+// Bindings of the polygon family: Python's lists of rings, and borders as arrays.
+
+#include "rapidmask/polygon.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "array.hpp"
+#include "module.hpp"
+
+namespace rapidmask::python {
+namespace {
+
+const char* const kFill = "polygons_to_masks";
+
+bool is_list(PyObject* object) { return PyList_Check(object) || PyTuple_Check(object); }
+py::ssize_t length(PyObject* list) { return PySequence_Fast_GET_SIZE(list); }
+PyObject* item(PyObject* list, py::ssize_t i) { return PySequence_Fast_GET_ITEM(list, i); }
+
+// Reads polygons and names what it cannot read by its place: polygons[mask][ring].
+class Reader {
+ public:
+  PolygonRings read(py::handle polygons) {
+    // A list that the caller's own number types cannot change while it is read.
+    const auto masks = py::reinterpret_steal<py::tuple>(PySequence_Tuple(polygons.ptr()));
+    if (!masks) throw py::error_already_set();
+    for (mask_ = 0; mask_ < length(masks.ptr()); ++mask_) {
+      read_mask(item(masks.ptr(), mask_));
+      rings_.masks.push_back(static_cast<std::int64_t>(rings_.rings.size()) - 1);
+    }
+    return std::move(rings_);
+  }
+
+ private:
+  void read_mask(PyObject* given) {
+    ring_ = -1;
+    if (!is_list(given)) return read_array(given);
+    if (length(given) > 0 && is_number(item(given, 0))) return read_list(given);
+    if (length(given) > 2 && are_pairs(given)) {
+      fail<std::invalid_argument>(
+          "must be a list of rings, got a list of pairs, each of which would be a ring: put it into a list");
+    }
+    const auto rings = copy(given);
+    for (ring_ = 0; ring_ < length(rings.ptr()); ++ring_) {
+      PyObject* ring = item(rings.ptr(), ring_);
+      is_list(ring) ? read_list(ring) : read_array(ring);
+    }
+  }
+
+  void read_list(PyObject* given) {
+    const auto ring = copy(given);
+    const py::ssize_t count = length(ring.ptr());
+    const bool flat = count == 0 || is_number(item(ring.ptr(), 0));
+    if (flat && count % 2 != 0) odd(count);
+    for (py::ssize_t i = 0; i < count; ++i) {
+      PyObject* element = item(ring.ptr(), i);
+      if (flat) {
+        add(element);
+        continue;
+      }
+      const auto point =
+          py::reinterpret_steal<py::object>(PySequence_Check(element) ? PySequence_Tuple(element) : nullptr);
+      if (!point || length(point.ptr()) != 2) {
+        PyErr_Clear();
+        fail<std::invalid_argument>("must be a flat list of coordinates or a list of pairs");
+      }
+      add(item(point.ptr(), 0));
+      add(item(point.ptr(), 1));
+    }
+    end_ring();
+  }
+
+  void read_array(PyObject* given) {
+    if (!py::isinstance<py::array>(given)) {
+      // Refuses what is on a device.
+      py::module_::import("rapidmask._dispatch").attr("host_backend")(kFill, py::handle(given));
+    }
+    const std::string name = place();
+    const Array array = Array(given, kFill, name.c_str()).contiguous();
+    const Shape& shape = array.shape();
+    if (array.dtype() == DType::boolean) {
+      throw TypeError(std::string(kFill) + ": " + name + " must hold integers or floats, got bool");
+    }
+    if (shape.rank() == 3) {
+      // One mask of rings of as many vertices each.
+      if (ring_ >= 0 || shape[2] != 2) wrong_shape(shape);
+    } else if (shape.rank() != 1 && (shape.rank() != 2 || shape[1] != 2)) {
+      wrong_shape(shape);
+    }
+    if (shape.rank() == 1 && shape[0] % 2 != 0) odd(shape[0]);
+    const std::int64_t rings = shape.rank() == 3 ? shape[0] : 1;
+    const std::int64_t numbers = shape.size() / std::max<std::int64_t>(rings, 1);
+    visit_dtype(array.dtype(), [&](auto type) {
+      using T = typename decltype(type)::type;
+      const T* at = static_cast<const T*>(array.data());
+      for (std::int64_t k = 0; k < rings; ++k) {
+        for (std::int64_t i = 0; i < numbers; ++i) {
+          if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+            add(static_cast<double>(to_float(*at++)));
+          } else {
+            add(static_cast<double>(*at++));
+          }
+        }
+        end_ring();
+      }
+    });
+  }
+
+  void add(PyObject* number) {
+    if (PyFloat_CheckExact(number)) return add(PyFloat_AS_DOUBLE(number));
+    const double value = PyFloat_AsDouble(number);
+    if (value == -1 && PyErr_Occurred() != nullptr) {
+      PyErr_Clear();
+      fail<TypeError>("must hold numbers, got one of " + std::string(Py_TYPE(number)->tp_name));
+    }
+    add(value);
+  }
+
+  void add(double value) {
+    if (!(std::abs(value) <= kMaxCoordinate)) {
+      fail<std::invalid_argument>("must have coordinates of at most 2^27, got " +
+                                  std::string(py::str(py::float_(value))));
+    }
+    rings_.vertices.push_back(value);
+  }
+
+  void end_ring() { rings_.rings.push_back(static_cast<std::int64_t>(rings_.vertices.size() / 2)); }
+
+  static bool is_number(PyObject* object) {
+    if (PyFloat_Check(object) || PyLong_Check(object)) return true;
+    return PyNumber_Check(object) && !PySequence_Check(object) && !py::hasattr(object, "__dlpack__");
+  }
+
+  static bool are_pairs(PyObject* list) {
+    for (py::ssize_t i = 0; i < length(list); ++i) {
+      PyObject* pair = item(list, i);
+      if (!is_list(pair) || length(pair) != 2 || !is_number(item(pair, 0))) return false;
+    }
+    return true;
+  }
+
+  static py::tuple copy(PyObject* list) {
+    auto tuple = py::reinterpret_steal<py::tuple>(PySequence_Tuple(list));
+    if (!tuple) throw py::error_already_set();
+    return tuple;
+  }
+
+  std::string place() const {
+    return "polygons[" + std::to_string(mask_) + "]" + (ring_ < 0 ? "" : "[" + std::to_string(ring_) + "]");
+  }
+  template <class Error>
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(std::string(kFill) + ": " + place() + " " + what);
+  }
+  [[noreturn]] void odd(std::int64_t count) const {
+    fail<std::invalid_argument>("must have an x and a y for every vertex, got " + std::to_string(count) + " numbers");
+  }
+  [[noreturn]] void wrong_shape(const Shape& shape) const {
+    fail<std::invalid_argument>("must have shape (2K,) or (K, 2), got " + shape.text());
+  }
+
+  PolygonRings rings_;
+  py::ssize_t mask_ = 0, ring_ = -1;
+};
+
+void check_extent(std::int64_t h, std::int64_t w) {
+  constexpr std::int64_t kMax = std::int64_t{1} << 31;
+  if (h < kMax && w < kMax) return;
+  throw std::invalid_argument(std::string(kFill) + ": size must be (H, W) of less than 2^31 each, got (" +
+                              std::to_string(h) + ", " + std::to_string(w) + ")");
+}
+
+// NumPy's zeros come from fresh memory, of which the pages that no polygon touches are never made.
+py::array zeros(const char* dtype, std::int64_t n, std::int64_t h, std::int64_t w) {
+  return py::module_::import("numpy").attr("zeros")(py::make_tuple(n, h, w), dtype);
+}
+
+FillRule rule_of(std::string_view rule) { return rule == "coco" ? FillRule::coco : FillRule::opencv; }
+
+// `output` is "bool", "uint8" or "packed".
+py::object fill_polygons(py::handle polygons, std::int64_t h, std::int64_t w, std::string_view rule,
+                         std::string_view output) {
+  const PolygonRings rings = Reader().read(polygons);
+  check_extent(h, w);
+  const bool packed = output == "packed";
+  py::array masks = zeros(output == "bool" ? "bool" : "uint8", rings.count(), h, packed ? 8 * ((w + 63) / 64) : w);
+  const MutableMasks view{static_cast<std::uint8_t*>(masks.mutable_data()), packed, rings.count(), 1, h, w};
+  {
+    const ReleasedGil unlocked;
+    cpu::fill_polygons({}, rings, rule_of(rule), view);
+  }
+  return masks;
+}
+
+// An array that owns a vector.
+template <class T>
+py::array_t<T> as_array(std::vector<T>&& values, std::vector<py::ssize_t> shape) {
+  auto* kept = new std::vector<T>(std::move(values));
+  const py::capsule owner(kept, [](void* vector) { delete static_cast<std::vector<T>*>(vector); });
+  return py::array_t<T>(std::move(shape), kept->data(), owner);
+}
+template <class T>
+py::array_t<T> as_array(std::vector<T>&& values) {
+  const auto count = static_cast<py::ssize_t>(values.size());
+  return as_array(std::move(values), {count});
+}
+
+py::tuple fill_polygons_rle(py::handle polygons, std::int64_t h, std::int64_t w, std::string_view rule) {
+  const PolygonRings rings = Reader().read(polygons);
+  check_extent(h, w);
+  if (h * w > std::int64_t{0xFFFFFFFF}) {
+    throw std::invalid_argument(std::string(kFill) + ": size must be (H, W) of at most 2^32 - 1 pixels, got (" +
+                                std::to_string(h) + ", " + std::to_string(w) + ")");
+  }
+  RunLengths runs;
+  {
+    const ReleasedGil unlocked;
+    runs = cpu::fill_polygons_rle({}, rings, rule_of(rule), h, w);
+  }
+  return py::make_tuple(as_array(std::move(runs.counts)), as_array(std::move(runs.offsets)));
+}
+
+// Points (P, 2), begins and ends of borders in them, borders of each mask and, where they were asked for, (B, 4) places
+// in the tree.
+py::tuple trace_borders(py::handle masks, std::optional<std::int64_t> width, bool tree, bool simplify) {
+  const MasksArgument input(masks, width, false, "masks_to_polygons", "masks");
+  Borders found;
+  {
+    const Call call(input.array());
+    found = cpu::trace_borders(call.context(), input.view(), tree, simplify);
+  }
+  const auto points = static_cast<py::ssize_t>(found.points.size() / 2);
+  const auto borders = static_cast<py::ssize_t>(found.tree.size() / 4);
+  return py::make_tuple(as_array(std::move(found.points), {points, 2}), as_array(std::move(found.begins)),
+                        as_array(std::move(found.ends)), as_array(std::move(found.masks)),
+                        as_array(std::move(found.tree), {borders, 4}));
+}
+
+}  // namespace
+
+void bind_polygon(py::module_& module) {
+  module.def("fill_polygons", &fill_polygons, py::arg("polygons"), py::arg("h"), py::arg("w"), py::arg("rule"),
+             py::arg("output"));
+  module.def("fill_polygons_rle", &fill_polygons_rle, py::arg("polygons"), py::arg("h"), py::arg("w"), py::arg("rule"));
+  module.def("trace_borders", &trace_borders, py::arg("masks"), py::arg("width"), py::arg("tree"), py::arg("simplify"));
+}
+
+}  // namespace rapidmask::python
