@@ -12,34 +12,6 @@ namespace {
 
 constexpr const char* kNoCounts = "from_coco: counts must be bytes, str or a list of integers from 0 to 2^32 - 1";
 
-// A view of what bytes or str hold. Text that is no ASCII is encoded, so that its characters are refused as such.
-struct Text {
-  py::object owner;
-  std::string_view view;
-};
-
-std::optional<Text> text_of(py::handle object) {
-  PyObject* text = object.ptr();
-  if (PyBytes_Check(text)) {
-    return Text{py::reinterpret_borrow<py::object>(object),
-                {PyBytes_AS_STRING(text), static_cast<std::size_t>(PyBytes_GET_SIZE(text))}};
-  }
-  if (PyUnicode_Check(text)) {
-    if (PyUnicode_IS_ASCII(text)) {
-      return Text{
-          py::reinterpret_borrow<py::object>(object),
-          {static_cast<const char*>(PyUnicode_DATA(text)), static_cast<std::size_t>(PyUnicode_GET_LENGTH(text))}};
-    }
-    PyObject* encoded = PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
-    if (encoded == nullptr) throw py::error_already_set();
-    return text_of(py::reinterpret_steal<py::object>(encoded));
-  }
-  if (PyByteArray_Check(text)) {  // may change while it is read
-    return text_of(py::bytes(PyByteArray_AS_STRING(text), static_cast<std::size_t>(PyByteArray_GET_SIZE(text))));
-  }
-  return std::nullopt;
-}
-
 std::string type_name(py::handle object) { return py::str(py::type::of(object).attr("__name__")); }
 
 // A number from 0 to 2^32 - 1.
@@ -268,6 +240,28 @@ py::array_t<std::uint32_t> from_string(py::handle given) {
 }
 
 }  // namespace
+
+std::optional<Text> text_of(py::handle object) {
+  PyObject* text = object.ptr();
+  if (PyBytes_Check(text)) {
+    return Text{py::reinterpret_borrow<py::object>(object),
+                {PyBytes_AS_STRING(text), static_cast<std::size_t>(PyBytes_GET_SIZE(text))}};
+  }
+  if (PyUnicode_Check(text)) {
+    if (PyUnicode_IS_ASCII(text)) {
+      return Text{
+          py::reinterpret_borrow<py::object>(object),
+          {static_cast<const char*>(PyUnicode_DATA(text)), static_cast<std::size_t>(PyUnicode_GET_LENGTH(text))}};
+    }
+    PyObject* encoded = PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
+    if (encoded == nullptr) throw py::error_already_set();
+    return text_of(py::reinterpret_steal<py::object>(encoded));
+  }
+  if (PyByteArray_Check(text)) {  // may change while it is read
+    return text_of(py::bytes(PyByteArray_AS_STRING(text), static_cast<std::size_t>(PyByteArray_GET_SIZE(text))));
+  }
+  return std::nullopt;
+}
 
 py::dict coco_dict(std::int64_t h, std::int64_t w, const py::object& counts) {
   static PyObject* const size_name = PyUnicode_InternFromString("size");

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstring>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "array.hpp"
@@ -81,6 +83,14 @@ class Runs {
   RunArrays arrays_;
   std::int64_t h_, w_;
 };
+
+// A view of what bytes, str or bytearray hold, if an object is one. Text that is no ASCII is encoded, so that its
+// characters are refused as such.
+struct Text {
+  py::object owner;
+  std::string_view view;
+};
+std::optional<Text> text_of(py::handle object);
 
 // {"size": [h, w], "counts": counts}
 py::dict coco_dict(std::int64_t h, std::int64_t w, const py::object& counts);

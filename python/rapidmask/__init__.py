@@ -9,6 +9,7 @@ from ._containers import PackedMasks, RLEMasks
 from ._cpu import version as __version__
 from ._dispatch import cuda_status
 from ._errors import CudaError
+from ._patch import patch, unpatch
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
 from .ops.clean_scores import clean_scores
 from .ops.components import (
@@ -99,6 +100,7 @@ __all__ = [
     "opening",
     "overlay",
     "pack",
+    "patch",
     "polygons_to_masks",
     "rectangle",
     "remove_small_holes",
@@ -127,6 +129,7 @@ __all__ = [
     "threshold_triangle",
     "threshold_yen",
     "unpack",
+    "unpatch",
     "watershed",
     "white_tophat",
 ]

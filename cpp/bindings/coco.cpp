@@ -1,0 +1,237 @@
+// Bindings for the drop-in for pycocotools: lists of COCO's dictionaries in, what pycocotools gives out. A message
+// begins with pycocotools' name of the function.
+
+#include "rapidmask/coco.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "module.hpp"
+#include "run_lengths.hpp"
+
+namespace rapidmask::python {
+namespace {
+
+constexpr const char* kInvalid = "Invalid RLE mask representation";
+
+PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); }
+
+// An entry of a dictionary, with Python's own errors where there is none.
+py::object entry(py::handle object, PyObject* name) {
+  PyObject* value = PyObject_GetItem(object.ptr(), name);
+  if (value == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(value);
+}
+
+std::int64_t extent(py::handle size, Py_ssize_t axis) {
+  const auto item = py::reinterpret_steal<py::object>(PySequence_GetItem(size.ptr(), axis));
+  if (!item) throw py::error_already_set();
+  const auto number = py::reinterpret_steal<py::object>(PyNumber_Long(item.ptr()));
+  if (!number) throw py::error_already_set();
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  if (value < 0 && overflow <= 0) {
+    PyErr_SetString(PyExc_OverflowError, "size of a mask must not be negative");
+    throw py::error_already_set();
+  }
+  return overflow > 0 ? std::numeric_limits<std::int64_t>::max() : value;
+}
+
+// The masks of a list of dictionaries.
+class CocoMasks {
+ public:
+  CocoMasks(const char* function, const py::list& objects) : function_(function) {
+    static PyObject* const size_name = interned("size");
+    static PyObject* const counts_name = interned("counts");
+    texts_.reserve(objects.size());
+    masks_.reserve(objects.size());
+    std::size_t characters = 0;
+    for (const py::handle object : objects) {
+      const py::object counts = entry(object, counts_name);
+      auto text = text_of(counts);
+      if (!text.has_value() || PyByteArray_Check(counts.ptr())) {
+        throw TypeError("Expected bytes, got " + std::string(py::str(py::type::of(counts).attr("__name__"))));
+      }
+      characters += text->view.size();
+      texts_.push_back(std::move(*text));
+      const py::object size = entry(object, size_name);
+      masks_.push_back({nullptr, 0, extent(size, 0), extent(size, 1)});
+    }
+    counts_.resize(characters);
+    std::uint32_t* place = counts_.data();
+    for (std::size_t i = 0; i < masks_.size(); ++i) {
+      CocoMask& mask = masks_[i];
+      check_run_size(function, mask.h, mask.w);
+      mask.counts = place;
+      mask.count = rle_from_string(function, texts_[i].view, place);
+      place += mask.count;
+    }
+  }
+
+  const std::vector<CocoMask>& masks() const { return masks_; }
+
+  // Makes sure that the runs of each mask make up its size, or that of the first, and that they are canonical.
+  void check(bool size_of_first = false) {
+    for (CocoMask& mask : masks_) {
+      if (size_of_first) {
+        mask.h = masks_[0].h;
+        mask.w = masks_[0].w;
+      }
+      const std::int64_t offsets[2]{0, mask.count};
+      const ConstRunLengths runs{mask.counts, offsets, 1, mask.h, mask.w};
+      std::uint64_t sum = 0;
+      for (std::int64_t k = 0; k < mask.count; ++k) sum += mask.counts[k];
+      if (sum != static_cast<std::uint64_t>(mask.h * mask.w)) throw std::invalid_argument(kInvalid);
+      if (check_run_lengths(function_, runs, mask.count)) continue;
+      const FoundRuns found = cpu::rle_canonical({}, runs);
+      mask.count = found.offsets().back();
+      found.write(const_cast<std::uint32_t*>(mask.counts));  // of counts_, and no more than there were
+    }
+  }
+
+ private:
+  const char* function_;
+  std::vector<Text> texts_;
+  std::vector<std::uint32_t> counts_;
+  std::vector<CocoMask> masks_;
+};
+
+// As pycocotools writes it: a mask without pixels has one run of length 0.
+py::dict to_dict(const CocoMask& mask) {
+  constexpr std::uint32_t kNone = 0;
+  const std::uint32_t* counts = mask.count == 0 ? &kNone : mask.counts;
+  const std::int64_t count = std::max<std::int64_t>(1, mask.count);
+  std::string text(static_cast<std::size_t>(kRunCharacters * count + kRunSlack), '\0');
+  const std::int64_t length = rle_to_string(counts, count, text.data());
+  return coco_dict(mask.h, mask.w, py::bytes(text.data(), static_cast<std::size_t>(length)));
+}
+
+py::array_t<std::uint8_t> decode(const py::list& objects) {
+  CocoMasks read("decode", objects);
+  if (objects.empty()) throw std::invalid_argument("decode: rleObjs must not be empty");
+  read.check(true);
+  const auto& masks = read.masks();
+  const std::int64_t h = masks[0].h, w = masks[0].w;
+  // Zeros from fresh memory; the axes are turned so that the columns of each mask lie one after the other.
+  const py::array zeros = py::module_::import("numpy").attr("zeros")(py::make_tuple(masks.size(), w, h), "uint8");
+  auto* pixels = static_cast<std::uint8_t*>(py::array(zeros).mutable_data());
+  {
+    const ReleasedGil unlocked;
+    for (const CocoMask& mask : masks) {
+      for (std::int64_t k = 0; k < mask.count; pixels += mask.counts[k++]) {
+        if (k % 2 == 1) std::fill_n(pixels, mask.counts[k], std::uint8_t{1});
+      }
+    }
+  }
+  return zeros.attr("transpose")(2, 1, 0);
+}
+
+py::array_t<std::uint32_t> area(const py::list& objects) {
+  CocoMasks read("area", objects);
+  read.check();
+  py::array_t<std::uint32_t> areas(static_cast<py::ssize_t>(read.masks().size()));
+  std::uint32_t* result = areas.mutable_data();
+  for (const CocoMask& mask : read.masks()) {
+    const std::int64_t offsets[2]{0, mask.count};
+    std::int64_t pixels;
+    cpu::rle_areas({}, {mask.counts, offsets, 1, mask.h, mask.w}, &pixels);
+    *result++ = static_cast<std::uint32_t>(pixels);
+  }
+  return areas;
+}
+
+py::array_t<double> to_bbox(const py::list& objects) {
+  CocoMasks read("toBbox", objects);
+  read.check();
+  py::array_t<double> boxes({static_cast<py::ssize_t>(read.masks().size()), py::ssize_t{4}});
+  double* result = boxes.mutable_data();
+  for (const CocoMask& mask : read.masks()) {
+    const std::int64_t offsets[2]{0, mask.count};
+    std::int64_t box[4];
+    cpu::rle_boxes({}, {mask.counts, offsets, 1, mask.h, mask.w}, box);
+    *result++ = static_cast<double>(box[0]);
+    *result++ = static_cast<double>(box[1]);
+    *result++ = static_cast<double>(box[2] - box[0]);
+    *result++ = static_cast<double>(box[3] - box[1]);
+  }
+  return boxes;
+}
+
+py::dict merge(const py::list& objects, bool intersect) {
+  CocoMasks read("merge", objects);
+  const auto& masks = read.masks();
+  const bool agree = !masks.empty() && std::all_of(masks.begin(), masks.end(), [&](const CocoMask& mask) {
+    return mask.h == masks[0].h && mask.w == masks[0].w;
+  });
+  if (!agree) return coco_dict(0, 0, py::bytes());
+  if (masks.size() == 1) return to_dict(masks[0]);
+  read.check();
+  std::vector<std::uint32_t> counts;
+  std::vector<std::int64_t> offsets{0};
+  for (const CocoMask& mask : masks) {
+    counts.insert(counts.end(), mask.counts, mask.counts + mask.count);
+    offsets.push_back(offsets.back() + mask.count);
+  }
+  const auto n = static_cast<std::int64_t>(masks.size());
+  const FoundRuns merged = cpu::rle_merge({}, {counts.data(), offsets.data(), n, masks[0].h, masks[0].w}, intersect);
+  counts.resize(static_cast<std::size_t>(merged.offsets().back()));
+  merged.write(counts.data());
+  return to_dict({counts.data(), merged.offsets().back(), masks[0].h, masks[0].w});
+}
+
+// (m, n), column by column.
+py::array_t<double> iou(const py::list& detections, const py::list& truths, const std::vector<std::uint8_t>& iscrowd) {
+  CocoMasks dt("iou", detections), gt("iou", truths);
+  dt.check();
+  gt.check();
+  if (iscrowd.size() != gt.masks().size()) throw std::invalid_argument("iou: iscrowd must have an entry for each gt");
+  const auto m = static_cast<py::ssize_t>(dt.masks().size()), n = static_cast<py::ssize_t>(gt.masks().size());
+  constexpr py::ssize_t kBytes = sizeof(double);
+  py::array_t<double> overlaps({m, n}, {kBytes, kBytes * m});
+  double* const result = overlaps.mutable_data();
+  {
+    const ReleasedGil unlocked;
+    cpu::coco_iou(dt.masks(), gt.masks(), iscrowd, result);
+  }
+  return overlaps;
+}
+
+// The same for boxes, float64 (m, 4) and (n, 4) of x, y, width and height.
+py::array_t<double> box_iou(const py::array_t<double, py::array::c_style | py::array::forcecast>& detections,
+                            const py::array_t<double, py::array::c_style | py::array::forcecast>& truths,
+                            const std::vector<std::uint8_t>& iscrowd) {
+  const py::ssize_t m = detections.shape(0), n = truths.shape(0);
+  if (detections.ndim() != 2 || truths.ndim() != 2 || detections.shape(1) != 4 || truths.shape(1) != 4 ||
+      static_cast<py::ssize_t>(iscrowd.size()) != n) {
+    throw std::invalid_argument("iou: boxes must have shape (n, 4), and iscrowd an entry for each gt");
+  }
+  constexpr py::ssize_t kBytes = sizeof(double);
+  py::array_t<double> overlaps({m, n}, {kBytes, kBytes * m});
+  double* overlap = overlaps.mutable_data();
+  for (py::ssize_t j = 0; j < n; ++j) {
+    const double* g = truths.data(j, 0);
+    for (py::ssize_t i = 0; i < m; ++i) {
+      const double* d = detections.data(i, 0);
+      const double w = std::min(d[2] + d[0], g[2] + g[0]) - std::max(d[0], g[0]);
+      const double h = std::min(d[3] + d[1], g[3] + g[1]) - std::max(d[1], g[1]);
+      const double both = w * h, area = d[2] * d[3];
+      const double whole = iscrowd[static_cast<std::size_t>(j)] != 0 ? area : area + g[2] * g[3] - both;
+      *overlap++ = w <= 0 || h <= 0 ? 0 : both / whole;
+    }
+  }
+  return overlaps;
+}
+
+}  // namespace
+
+void bind_coco(py::module_& module) {
+  module.def("coco_decode", &decode, py::arg("objects"));
+  module.def("coco_area", &area, py::arg("objects"));
+  module.def("coco_to_bbox", &to_bbox, py::arg("objects"));
+  module.def("coco_merge", &merge, py::arg("objects"), py::arg("intersect"));
+  module.def("coco_box_iou", &box_iou, py::arg("detections"), py::arg("truths"), py::arg("iscrowd"));
+  module.def("coco_iou", &iou, py::arg("detections"), py::arg("truths"), py::arg("iscrowd"));
+}
+
+}  // namespace rapidmask::python

@@ -1,0 +1,193 @@
+"""``pycocotools.mask``, as of version 2.0.11: the same names, arguments, results, types, orders and errors.
+
+Run lengths are dictionaries ``{"size": [h, w], "counts": bytes}``, masks are uint8 in Fortran order, batches along the
+last axis, boxes ``[x, y, w, h]``. Differences, all of them where pycocotools gives what nobody can want:
+
+- Counts that do not make up a mask raise ValueError. pycocotools leaves pixels uninitialised where counts are short,
+  reads past its memory, or does not end; it takes any character for a digit.
+- A run of length 0 is no part of a box. pycocotools gives boxes of 2^32 for masks that end with one.
+- Any non-zero value is foreground in `encode`. pycocotools begins a run at every change of value.
+- NaN, infinity and coordinates beyond 2^27 in polygons and boxes raise ValueError. pycocotools uses up the memory.
+- `decode` of an empty list raises ValueError, and sizes of more than 2^32 - 1 pixels do.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _cpu
+
+RLE = dict[str, Any]
+
+__all__ = ["area", "decode", "encode", "frPyObjects", "iou", "merge", "toBbox"]
+
+
+def encode(bimask: npt.NDArray[Any]) -> Any:
+    """Encode masks in Fortran order, ``(h, w)`` to a dictionary or ``(h, w, n)`` to a list of n."""
+    if len(bimask.shape) == 3:
+        return _encode(bimask)
+    if len(bimask.shape) == 2:
+        return _encode(bimask[:, :, None])[0]
+    return None
+
+
+def decode(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.uint8]:
+    """Decode a dictionary to ``(h, w)``, or n to ``(h, w, n)`` with the size of the first, in Fortran order."""
+    if type(rleObjs) is list:
+        return _cpu.coco_decode(rleObjs)
+    return _cpu.coco_decode([rleObjs])[:, :, 0]
+
+
+def area(rleObjs: RLE | list[RLE]) -> Any:
+    """Count the pixels: a uint32 for a dictionary, an array for a list."""
+    if type(rleObjs) is list:
+        return _cpu.coco_area(rleObjs)
+    return _cpu.coco_area([rleObjs])[0]
+
+
+def toBbox(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.float64]:
+    """Return the box ``[x, y, w, h]`` of a dictionary, or ``(n, 4)`` of a list; zeros for an empty mask."""
+    if type(rleObjs) is list:
+        return _cpu.coco_to_bbox(rleObjs)
+    return _cpu.coco_to_bbox([rleObjs])[0]
+
+
+def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
+    """Unite masks, or intersect them. No masks, and masks of different sizes, give one of size ``[0, 0]``."""
+    return _cpu.coco_merge(list(rleObjs), bool(operator.index(intersect)))
+
+
+def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
+    """Return the overlap of each detection with each ground truth, float64 ``(m, n)`` in Fortran order.
+
+    Of dictionaries, or of boxes: float64 ``(n, 4)`` or lists of four numbers. Of a crowd, the overlap is the share of
+    the detection that lies in it. An empty side gives an empty list. Masks of different sizes give -1 where their boxes
+    meet.
+    """
+    iscrowd = [int(flag) != 0 for flag in pyiscrowd]
+    detections, truths = _masks_or_boxes(dt), _masks_or_boxes(gt)
+    if len(detections) == 0 or len(truths) == 0:
+        return []
+    assert len(iscrowd) == len(truths), "iou(iscrowd=) must have the same length as gt"
+    if type(detections) is not type(truths):
+        raise Exception("The dt and gt should have the same data type, either RLEs, list or np.ndarray")
+    if type(detections) is list:
+        return _cpu.coco_iou(detections, truths, iscrowd)
+    return _cpu.coco_box_iou(detections, truths, iscrowd)
+
+
+def frPyObjects(pyobj: Any, h: int, w: int) -> Any:
+    """Encode boxes (an array), polygons (a list of flat lists of more than four numbers) or uncompressed run lengths.
+
+    An array or a list gives a list of dictionaries, a dictionary gives one. The size of run lengths is their own.
+    """
+    if type(pyobj) is np.ndarray:
+        return frBbox(pyobj, h, w)
+    if type(pyobj) is list:
+        if len(pyobj[0]) == 4:
+            raise TypeError("frPyObjects: boxes must be an array of float64, got a list")
+        if len(pyobj[0]) > 4:
+            return frPoly(pyobj, h, w)
+        if _is_rle(pyobj[0]):
+            return frUncompressedRLE(pyobj, h, w)
+    elif _is_rle(pyobj):
+        return frUncompressedRLE([pyobj], h, w)[0]
+    raise Exception("input type is not supported.")
+
+
+def frBbox(bb: npt.NDArray[np.float64], h: int, w: int) -> list[RLE]:
+    """Encode boxes, float64 ``(n, 4)``, as the polygons of their corners."""
+    if not isinstance(bb, np.ndarray):
+        raise TypeError(f"frBbox: bb must be an array, got {type(bb).__name__}")
+    if bb.dtype != np.float64 or bb.ndim != 2 or (len(bb) and bb.shape[1] < 4):
+        raise ValueError(f"frBbox: bb must be float64 of shape (n, 4), got {bb.dtype} of shape {bb.shape}")
+    x, y, width, height = bb.reshape(-1)[: 4 * len(bb)].reshape(-1, 4).T
+    corners = np.stack([x, y, x, y + height, x + width, y + height, x + width, y], axis=1)
+    return _fill([[ring] for ring in corners], h, w)
+
+
+def frPoly(poly: Sequence[Any], h: int, w: int) -> list[RLE]:
+    """Encode polygons, each a flat list of coordinates and a mask of its own."""
+    try:
+        return _fill([[ring if type(ring) is list and len(ring) % 2 == 0 else _flat(ring)] for ring in poly], h, w)
+    except TypeError:
+        return _fill([[_flat(ring)] for ring in poly], h, w)
+
+
+def frUncompressedRLE(ucRles: Sequence[RLE], h: int, w: int) -> list[RLE]:
+    """Compress run lengths that are lists of integers; their sum is not looked at."""
+    return [_compress(rle) for rle in ucRles]
+
+
+def replacements() -> dict[str, Callable[..., Any]]:
+    """Return what takes the place of pycocotools' functions, by their full names."""
+    public = {f"pycocotools.mask.{name}": globals()[name] for name in __all__}
+    compiled = ("iou", "merge", "frPyObjects", "frBbox", "frPoly", "frUncompressedRLE")
+    return public | {f"pycocotools._mask.{name}": globals()[name] for name in compiled}
+
+
+def _encode(masks: npt.NDArray[Any]) -> list[RLE]:
+    if not isinstance(masks, np.ndarray):
+        raise TypeError(f"encode: bimask must be a NumPy array, got {type(masks).__name__}")
+    if masks.dtype not in (np.uint8, np.bool_):
+        raise ValueError(f"Buffer dtype mismatch, expected 'uint8_t' but got {str(masks.dtype)!r}")
+    if not masks.flags.f_contiguous:
+        raise ValueError("ndarray is not Fortran contiguous")
+    h, w, n = masks.shape
+    if h * w == 0:
+        return [{"size": [h, w], "counts": b"0"} for _ in range(n)]
+    return _cpu.rle_encode_coco(masks.transpose(2, 0, 1))
+
+
+def _is_rle(obj: Any) -> bool:
+    return type(obj) is dict and "counts" in obj and "size" in obj
+
+
+def _masks_or_boxes(objs: Any) -> Any:
+    """Return a list of dictionaries, or boxes as an array; whatever is empty as it is."""
+    if len(objs) == 0:
+        return objs
+    if type(objs) is np.ndarray:
+        if objs.ndim != 2 or objs.shape[1] != 4:
+            if objs.ndim == 1:
+                raise TypeError(f"iou: boxes must have shape (n, 4), got {objs.shape}")
+            raise Exception("numpy ndarray input is only for *bounding boxes* and should have Nx4 dimension")
+        return objs.astype(np.float64, copy=False)
+    if type(objs) is list:
+        if all(type(obj) is dict for obj in objs):
+            return objs
+        if all(type(obj) in (list, np.ndarray) and len(obj) == 4 for obj in objs):
+            return np.array(objs, np.float64)
+        raise Exception("list input can be bounding box (Nx4) or RLEs ([RLE])")
+    raise Exception(
+        "unrecognized type.  The following type: RLEs (rle), np.ndarray (box), and list (box) are supported."
+    )
+
+
+def _flat(ring: Any) -> npt.NDArray[np.float64]:
+    """As many numbers as the list has entries, in pairs."""
+    return np.array(ring, np.float64).reshape(-1)[: len(ring) // 2 * 2]
+
+
+def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
+    h, w = int(h), int(w)
+    if h < 0 or w < 0:
+        raise OverflowError("size of a mask must not be negative")
+    if h * w == 0:
+        return [{"size": [h, w], "counts": b"0"} for _ in polygons]
+    counts, offsets = _cpu.fill_polygons_rle(polygons, h, w, "coco")
+    sizes = np.broadcast_to(np.array([h, w], np.int64), (len(polygons), 2))
+    return _cpu.rle_to_coco(counts, offsets, sizes, "bytes")
+
+
+def _compress(rle: RLE) -> RLE:
+    counts = np.array(rle["counts"], np.uint32)
+    if counts.ndim != 1:
+        raise ValueError(f"Buffer has wrong number of dimensions (expected 1, got {counts.ndim})")
+    h, w = rle["size"]
+    return {"size": [h, w], "counts": _cpu.rle_to_string(counts)}

@@ -1,0 +1,274 @@
+"""The drop-in for pycocotools, against pycocotools itself: the same results, types, orders and errors."""
+
+import numpy as np
+import pytest
+
+import rapidmask
+from inputs import hostile_masks, refuses
+from rapidmask.compat import pycocotools as ours
+
+theirs = pytest.importorskip("pycocotools.mask")
+compiled = pytest.importorskip("pycocotools._mask")
+
+# pycocotools' own arrays and NumPy 2 disagree about a keyword.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+RLE = {"size": [4, 5], "counts": b"5220003"}
+OTHER = {"size": [4, 5], "counts": b"052M0003"}
+EMPTY = {"size": [4, 5], "counts": b"d0"}
+SMALL = {"size": [2, 2], "counts": b"04"}
+RING = [1, 1, 4, 1, 4, 3, 1, 3]
+BOXES = np.array([[1, 1, 2, 2.0], [-1, -1, 3, 3], [2.5, 1.2, 10, 10], [3, 3, -2, -2]])
+
+
+def image(shape=(4, 5), dtype=np.uint8, order="F"):
+    mask = np.zeros(shape, dtype, order)
+    mask[1:3, 1:4] = 1
+    return mask
+
+
+def stack(masks):
+    return np.asfortranarray(np.stack(masks, axis=-1).astype(np.uint8))
+
+
+def assert_same(mine, expected):
+    """Equal in value, type and layout."""
+    assert type(mine) is type(expected)
+    if isinstance(expected, np.ndarray):
+        assert mine.dtype == expected.dtype
+        assert mine.shape == expected.shape
+        assert mine.flags.f_contiguous == expected.flags.f_contiguous
+        assert mine.flags.c_contiguous == expected.flags.c_contiguous
+        assert mine.flags.writeable == expected.flags.writeable
+        np.testing.assert_array_equal(mine, expected)
+    else:
+        assert mine == expected
+
+
+# Calls as lambdas of the module; each gives the same with both.
+CALLS = {
+    "encode a mask": lambda m: m.encode(image()),
+    "encode bool": lambda m: m.encode(image(dtype=bool)),
+    "encode a batch": lambda m: m.encode(stack([image(), 1 - image(), image() * 0])),
+    "encode no mask": lambda m: m.encode(np.zeros((4, 5, 0), np.uint8, order="F")),
+    "encode a column": lambda m: m.encode(np.ones((5, 1), np.uint8)),
+    "encode a row": lambda m: m.encode(np.ones((1, 5), np.uint8)),
+    "encode no rows": lambda m: m.encode(np.zeros((0, 5), np.uint8, order="F")),
+    "encode no pixels": lambda m: m.encode(np.zeros((0, 0, 2), np.uint8, order="F")),
+    "encode 255": lambda m: m.encode(image() * np.uint8(255)),
+    "encode one dimension": lambda m: m.encode(np.zeros(4, np.uint8)),
+    "encode four dimensions": lambda m: m.encode(np.zeros((1, 1, 1, 1), np.uint8)),
+    "decode": lambda m: m.decode(RLE),
+    "decode a list": lambda m: m.decode([RLE, OTHER, EMPTY]),
+    "decode str": lambda m: m.decode({"size": [4, 5], "counts": "5220003"}),
+    "decode a tuple of a size": lambda m: m.decode({"size": (4, 5), "counts": b"5220003"}),
+    "decode an array of a size": lambda m: m.decode({"size": np.array([4, 5]), "counts": b"5220003"}),
+    "decode a size of floats": lambda m: m.decode({"size": [4.0, 5.0], "counts": b"5220003"}),
+    "decode no pixels": lambda m: m.decode({"size": [0, 0], "counts": b"0"}),
+    "decode a run of length 0": lambda m: m.decode({"size": [2, 2], "counts": b"400"}),
+    "area": lambda m: m.area(RLE),
+    "area of a list": lambda m: m.area([RLE, OTHER, EMPTY]),
+    "area of none": lambda m: m.area([]),
+    "toBbox": lambda m: m.toBbox(RLE),
+    "toBbox of a list": lambda m: m.toBbox([RLE, OTHER, EMPTY]),
+    "toBbox of none": lambda m: m.toBbox([]),
+    "merge": lambda m: m.merge([RLE, OTHER]),
+    "merge by intersection": lambda m: m.merge([RLE, OTHER], intersect=True),
+    "merge by position": lambda m: m.merge([RLE, OTHER], 1),
+    "merge none": lambda m: m.merge([]),
+    "merge one": lambda m: m.merge([RLE]),
+    "merge one with runs of length 0": lambda m: m.merge([{"size": [4, 5], "counts": b"5003<"}]),
+    "merge a tuple": lambda m: m.merge((RLE, OTHER)),
+    "merge two sizes": lambda m: m.merge([RLE, SMALL]),
+    "iou": lambda m: m.iou([RLE, OTHER, EMPTY], [RLE, EMPTY], [0, 0]),
+    "iou of a crowd": lambda m: m.iou([RLE, OTHER, EMPTY], [RLE, OTHER], [1, 0]),
+    "iou of crowds as an array": lambda m: m.iou([RLE], [RLE, OTHER], np.array([0, 1], np.uint8)),
+    "iou of crowds as floats": lambda m: m.iou([RLE], [RLE, OTHER], [0.5, 1.7]),
+    "iou of no detection": lambda m: m.iou([], [RLE], [0]),
+    "iou of no truth": lambda m: m.iou([RLE], [], []),
+    "iou of nothing": lambda m: m.iou([], [], []),
+    "iou of two sizes": lambda m: m.iou([RLE, EMPTY], [SMALL, RLE], [0, 0]),
+    "iou of boxes": lambda m: m.iou(np.array([[0, 0, 2, 2.0]]), np.array([[1, 1, 2, 2.0], [0, 0, 0, 0]]), [0, 1]),
+    "iou of boxes of integers": lambda m: m.iou(np.array([[0, 0, 2, 2]]), np.array([[1, 1, 2, 2]]), [0]),
+    "iou of boxes that touch": lambda m: m.iou([[0, 0, 2, 2]], [[2, 0, 2, 2]], [0]),
+    "iou of boxes in lists": lambda m: m.iou([[0, 0, 2, 2]], [np.array([1, 1, 2, 2.0])], [1]),
+    "iou of a list and an array": lambda m: m.iou([[0, 0, 2, 2]], np.array([[1, 1, 2, 2.0]]), [0]),
+    "iou of no boxes": lambda m: m.iou(np.zeros((0, 4)), np.zeros((2, 4)), [0, 0]),
+    "polygon": lambda m: m.frPyObjects([RING], 5, 6),
+    "polygons": lambda m: m.frPyObjects([RING, [0, 0, 5, 0, 2.5, 4.4], [1, 1, 3, 3], []], 5, 6),
+    "polygon of an odd number of coordinates": lambda m: m.frPyObjects([[1, 1, 3, 1, 3, 3, 2]], 4, 5),
+    "polygon as an array": lambda m: m.frPyObjects([np.array(RING, float)], 5, 6),
+    "polygon of text": lambda m: m.frPyObjects([["1", "1", "3", "1", "3", "3"]], 4, 5),
+    "polygon in a size of floats": lambda m: m.frPyObjects([RING], 5.0, 6.0),
+    "polygon without rows": lambda m: m.frPyObjects([RING], 0, 5),
+    "boxes": lambda m: m.frPyObjects(BOXES, 5, 6),
+    "no boxes": lambda m: m.frPyObjects(np.zeros((0, 4)), 4, 5),
+    "boxes of five numbers": lambda m: m.frPyObjects(np.zeros((1, 5)), 4, 5),
+    "uncompressed": lambda m: m.frPyObjects({"size": [4, 5], "counts": [5, 2, 2, 2, 2, 2, 5]}, 9, 9),
+    "uncompressed in a list": lambda m: m.frPyObjects([{"size": [4, 5], "counts": [5, 2, 2, 2, 2, 2, 5]}], 4, 5),
+    "uncompressed as an array": lambda m: m.frPyObjects({"size": [4, 5], "counts": np.array([5, 15])}, 4, 5),
+    "uncompressed of a wrong sum": lambda m: m.frPyObjects({"size": [4, 5], "counts": [5, 2]}, 4, 5),
+    "uncompressed of floats": lambda m: m.frPyObjects({"size": [4, 5], "counts": [20.7]}, 4, 5),
+    "uncompressed without counts": lambda m: m.frPyObjects({"size": [4, 5], "counts": []}, 4, 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_give_what_pycocotools_gives(name):
+    assert_same(CALLS[name](ours), CALLS[name](theirs))
+
+
+# Both refuse these, with an error of one type.
+REFUSED = {
+    "encode C order": lambda m: m.encode(image(order="C")),
+    "encode a batch in C order": lambda m: m.encode(np.zeros((5, 4, 2), np.uint8)),
+    "encode part of an array": lambda m: m.encode(np.zeros((8, 8), np.uint8, order="F")[::2]),
+    "encode floats": lambda m: m.encode(image(dtype=np.float32)),
+    "encode int8": lambda m: m.encode(image(dtype=np.int8)),
+    "encode a list": lambda m: m.encode([[1, 0]]),
+    "decode a list of counts": lambda m: m.decode({"size": [4, 5], "counts": [5, 2, 13]}),
+    "decode a bytearray": lambda m: m.decode({"size": [4, 5], "counts": bytearray(b"5220003")}),
+    "decode a tuple": lambda m: m.decode((RLE,)),
+    "decode None": lambda m: m.decode(None),
+    "decode more runs than pixels": lambda m: m.decode({"size": [4, 4], "counts": b"5220003"}),
+    "decode without a size": lambda m: m.decode({"counts": b"04"}),
+    "decode without counts": lambda m: m.decode({"size": [2, 2]}),
+    "area of a tuple": lambda m: m.area((RLE,)),
+    "area of half a size": lambda m: m.area({"size": [4], "counts": b"d0"}),
+    "area of a negative size": lambda m: m.area({"size": [-2, 2], "counts": b"4"}),
+    "toBbox of a tuple": lambda m: m.toBbox((RLE,)),
+    "merge a dictionary": lambda m: m.merge(RLE),
+    "merge by text": lambda m: m.merge([RLE, OTHER], "x"),
+    "iou of a dictionary": lambda m: m.iou(RLE, [RLE], [0]),
+    "iou of tuples": lambda m: m.iou((RLE,), (RLE,), [0]),
+    "iou of too few crowds": lambda m: m.iou([RLE], [RLE, OTHER], [0]),
+    "iou without crowds": lambda m: m.iou([RLE], [RLE], None),
+    "iou of crowds of text": lambda m: m.iou([RLE], [RLE, OTHER], "ab"),
+    "iou of boxes and masks": lambda m: m.iou(np.zeros((1, 4)), [RLE], [0]),
+    "iou of lists of five": lambda m: m.iou([[0, 0, 2, 2, 1]], [[1, 1, 2, 2]], [0]),
+    "iou of boxes of five": lambda m: m.iou(np.zeros((2, 5)), np.zeros((2, 5)), [0, 0]),
+    "iou of one box": lambda m: m.iou(np.zeros(4), np.zeros(4), [0]),
+    "iou of None": lambda m: m.iou(None, None, [0]),
+    "a flat polygon": lambda m: m.frPyObjects(RING, 5, 6),
+    "boxes in a list": lambda m: m.frPyObjects([[1, 1, 2, 2]], 5, 6),
+    "boxes of integers": lambda m: m.frPyObjects(np.array([[0, 0, 2, 2]]), 4, 5),
+    "boxes of float32": lambda m: m.frPyObjects(np.zeros((1, 4), np.float32), 4, 5),
+    "one box": lambda m: m.frPyObjects(np.zeros(4), 4, 5),
+    "nothing": lambda m: m.frPyObjects([], 4, 5),
+    "nothing in a list": lambda m: m.frPyObjects([[]], 4, 5),
+    "nested polygons": lambda m: m.frPyObjects([[[1, 1], [4, 1], [4, 3]]], 5, 6),
+    "a tuple of polygons": lambda m: m.frPyObjects((RING,), 5, 6),
+    "None": lambda m: m.frPyObjects(None, 5, 6),
+    "text": lambda m: m.frPyObjects("abc", 4, 5),
+    "polygons with a dictionary": lambda m: m.frPyObjects([RING, {"a": 1}], 4, 5),
+    "a negative size": lambda m: m.frPyObjects([RING], -1, 5),
+    "compressed": lambda m: m.frPyObjects(RLE, 4, 5),
+    "uncompressed, negative": lambda m: m.frPyObjects({"size": [4, 5], "counts": [5, -2]}, 4, 5),
+    "uncompressed, too large": lambda m: m.frPyObjects({"size": [4, 5], "counts": [2**33]}, 4, 5),
+    "uncompressed, text": lambda m: m.frPyObjects({"size": [4, 5], "counts": ["a"]}, 4, 5),
+    "uncompressed without a size": lambda m: m.frPyObjects({"counts": [20]}, 4, 5),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_calls_raise_what_pycocotools_raises(name):
+    with pytest.raises(Exception) as expected:  # noqa: PT011  whatever pycocotools raises
+        REFUSED[name](theirs)
+    with pytest.raises(expected.type):
+        REFUSED[name](ours)
+
+
+@pytest.mark.parametrize("name", hostile_masks())
+def test_masks_go_there_and_back(name):
+    masks = np.asarray(hostile_masks()[name])
+    batch = stack(masks.reshape(-1, *masks.shape[-2:]))
+    if batch.size == 0:
+        return
+    rles = ours.encode(batch)
+    assert rles == theirs.encode(batch)
+    assert_same(ours.decode(rles), theirs.decode(rles))
+    assert_same(ours.area(rles), theirs.area(rles))
+    assert_same(ours.toBbox(rles), theirs.toBbox(rles))
+    assert ours.merge(rles) == theirs.merge(rles)
+    assert ours.merge(rles, True) == theirs.merge(rles, True)
+    crowd = np.arange(len(rles)) % 2
+    assert_same(ours.iou(rles, rles, crowd), theirs.iou(rles, rles, crowd))
+
+
+def test_random_polygons_and_boxes():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        h, w = rng.integers(1, 60, 2)
+        rings = [list(rng.uniform(-10, 70, 2 * rng.integers(3, 12))) for _ in range(rng.integers(1, 4))]
+        rings[0] = [round(x) for x in rings[0]]
+        mine = ours.frPyObjects(rings, h, w)
+        assert mine == theirs.frPyObjects(rings, h, w)
+        assert ours.merge(mine) == theirs.merge(mine)
+        boxes = rng.uniform(-10, 70, (3, 4))
+        assert ours.frPyObjects(boxes, h, w) == theirs.frPyObjects(boxes, h, w)
+        others = rng.integers(0, 9, (5, 4)).astype(float)
+        assert_same(ours.iou(boxes, others, [0, 1, 0, 1, 0]), theirs.iou(boxes, others, [0, 1, 0, 1, 0]))
+
+
+@pytest.mark.parametrize("counts", [b"12", b"", b"5", b"1", b"400001", b"P0", b"\xff\xff", b"0`", b"ooooooooo", "é"])
+def test_counts_that_make_up_no_mask_are_refused(counts):
+    rle = {"size": [2, 2], "counts": counts}
+    for call in (
+        lambda: ours.decode(rle),
+        lambda: ours.area(rle),
+        lambda: ours.toBbox([rle]),
+        lambda: ours.merge([rle, rle]),
+        lambda: ours.iou([rle], [rle], [0]),
+    ):
+        with pytest.raises(ValueError, match=r"Invalid RLE mask representation|counts must"):
+            call()
+
+
+@pytest.mark.parametrize("size", [[2**31, 2**31], [2**16, 2**16], [2**70, 1]])
+def test_sizes_beyond_memory_are_refused(size):
+    for call in (ours.decode, ours.area, ours.toBbox):
+        with pytest.raises(ValueError, match="pixels"):
+            call({"size": size, "counts": b"04"})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_coordinates_beyond_numbers_are_refused(value):
+    for shape in ([[1, 1, value, 1, 3, 3]], np.array([[1, 1, value, 3.0]])):
+        with pytest.raises(ValueError, match="coordinates"):
+            ours.frPyObjects(shape, 4, 5)
+
+
+def test_where_pycocotools_gives_garbage():
+    assert ours.toBbox({"size": [4, 5], "counts": b"d00"}).tolist() == [0, 0, 0, 0]
+    assert ours.encode(np.asfortranarray([[1, 2], [3, 0]], np.uint8)) == {"size": [2, 2], "counts": b"031"}
+    with refuses(ValueError, "decode: rleObjs must not be empty"):
+        ours.decode([])
+
+
+def test_patch_replaces_and_restores():
+    upstream = theirs.iou, theirs.encode, compiled.frPoly
+    with rapidmask.patch("pycocotools") as patched:
+        assert (theirs.iou, theirs.encode, compiled.frPoly) == (ours.iou, ours.encode, ours.frPoly)
+        with rapidmask.patch("pycocotools"):
+            assert theirs.iou is ours.iou
+        assert theirs.iou is ours.iou
+        patched.undo()
+        assert theirs.iou is upstream[0]
+        with rapidmask.patch("pycocotools"):
+            pass
+    assert (theirs.iou, theirs.encode, compiled.frPoly) == upstream
+    rapidmask.patch("pycocotools")
+    rapidmask.patch("pycocotools")
+    assert theirs.decode is ours.decode
+    rapidmask.unpatch()
+    assert (theirs.iou, theirs.encode, compiled.frPoly) == upstream
+    rapidmask.unpatch("pycocotools")
+
+
+def test_patch_names_what_it_knows():
+    with refuses(ValueError, "patch: libraries must be of pycocotools, got 'cv2'"):
+        rapidmask.patch("cv2")
+    with refuses(ValueError, "patch: name at least one library of pycocotools"):
+        rapidmask.patch()
+    with refuses(ValueError, "unpatch: libraries must be of pycocotools, got 'cv2'"):
+        rapidmask.unpatch("cv2")
