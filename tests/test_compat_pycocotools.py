@@ -181,9 +181,9 @@ def test_calls_raise_what_pycocotools_raises(name):
 @pytest.mark.parametrize("name", hostile_masks())
 def test_masks_go_there_and_back(name):
     masks = np.asarray(hostile_masks()[name])
+    if masks.size == 0:
+        pytest.skip("has no pixels: among the calls above")
     batch = stack(masks.reshape(-1, *masks.shape[-2:]))
-    if batch.size == 0:
-        return
     rles = ours.encode(batch)
     assert rles == theirs.encode(batch)
     assert_same(ours.decode(rles), theirs.decode(rles))

@@ -19,6 +19,12 @@ PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); 
 
 // An entry of a dictionary, with Python's own errors where there is none.
 py::object entry(py::handle object, PyObject* name) {
+  if (PyDict_CheckExact(object.ptr())) {
+    PyObject* value = PyDict_GetItemWithError(object.ptr(), name);
+    if (value != nullptr) return py::reinterpret_borrow<py::object>(value);
+    if (PyErr_Occurred() == nullptr) PyErr_SetObject(PyExc_KeyError, name);
+    throw py::error_already_set();
+  }
   PyObject* value = PyObject_GetItem(object.ptr(), name);
   if (value == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(value);
@@ -41,7 +47,7 @@ std::int64_t extent(py::handle size, Py_ssize_t axis) {
 // The masks of a list of dictionaries.
 class CocoMasks {
  public:
-  CocoMasks(const char* function, const py::list& objects) : function_(function) {
+  CocoMasks(const char* function, const py::list& objects) {
     static PyObject* const size_name = interned("size");
     static PyObject* const counts_name = interned("counts");
     texts_.reserve(objects.size());
@@ -78,20 +84,22 @@ class CocoMasks {
         mask.h = masks_[0].h;
         mask.w = masks_[0].w;
       }
-      const std::int64_t offsets[2]{0, mask.count};
-      const ConstRunLengths runs{mask.counts, offsets, 1, mask.h, mask.w};
       std::uint64_t sum = 0;
-      for (std::int64_t k = 0; k < mask.count; ++k) sum += mask.counts[k];
+      std::int64_t empty = 0;
+      for (std::int64_t k = 0; k < mask.count; ++k) {
+        sum += mask.counts[k];
+        empty += mask.counts[k] == 0;
+      }
       if (sum != static_cast<std::uint64_t>(mask.h * mask.w)) throw std::invalid_argument(kInvalid);
-      if (check_run_lengths(function_, runs, mask.count)) continue;
-      const FoundRuns found = cpu::rle_canonical({}, runs);
+      if (empty == 0 || (empty == 1 && mask.counts[0] == 0 && mask.count > 1)) continue;
+      const std::int64_t offsets[2]{0, mask.count};
+      const FoundRuns found = cpu::rle_canonical({}, {mask.counts, offsets, 1, mask.h, mask.w});
       mask.count = found.offsets().back();
       found.write(const_cast<std::uint32_t*>(mask.counts));  // of counts_, and no more than there were
     }
   }
 
  private:
-  const char* function_;
   std::vector<Text> texts_;
   std::vector<std::uint32_t> counts_;
   std::vector<CocoMask> masks_;
@@ -180,19 +188,40 @@ py::dict merge(const py::list& objects, bool intersect) {
   return to_dict({counts.data(), merged.offsets().back(), masks[0].h, masks[0].w});
 }
 
-// (m, n), column by column.
-py::array_t<double> iou(const py::list& detections, const py::list& truths, const std::vector<std::uint8_t>& iscrowd) {
+// Whether each ground truth is a crowd: what int() makes of the entries of a sequence.
+std::vector<std::uint8_t> crowds_of(py::handle iscrowd) {
+  std::vector<std::uint8_t> crowds;
+  for (const py::handle flag : py::reinterpret_borrow<py::object>(iscrowd)) {
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Long(flag.ptr()));
+    if (!number) throw py::error_already_set();
+    crowds.push_back(PyObject_IsTrue(number.ptr()) != 0);
+  }
+  return crowds;
+}
+
+// (m, n), column by column. None where a list holds anything but dictionaries, or nothing.
+py::object iou(const py::list& detections, const py::list& truths, py::handle iscrowd) {
+  for (const py::list& list : {detections, truths}) {
+    if (list.empty()) return py::none();
+    for (const py::handle object : list) {
+      if (!PyDict_CheckExact(object.ptr())) return py::none();
+    }
+  }
+  const std::vector<std::uint8_t> crowds = crowds_of(iscrowd);
   CocoMasks dt("iou", detections), gt("iou", truths);
   dt.check();
   gt.check();
-  if (iscrowd.size() != gt.masks().size()) throw std::invalid_argument("iou: iscrowd must have an entry for each gt");
+  if (crowds.size() != gt.masks().size()) {
+    PyErr_SetString(PyExc_AssertionError, "iou(iscrowd=) must have the same length as gt");
+    throw py::error_already_set();
+  }
   const auto m = static_cast<py::ssize_t>(dt.masks().size()), n = static_cast<py::ssize_t>(gt.masks().size());
   constexpr py::ssize_t kBytes = sizeof(double);
   py::array_t<double> overlaps({m, n}, {kBytes, kBytes * m});
   double* const result = overlaps.mutable_data();
   {
     const ReleasedGil unlocked;
-    cpu::coco_iou(dt.masks(), gt.masks(), iscrowd, result);
+    cpu::coco_iou(dt.masks(), gt.masks(), crowds, result);
   }
   return overlaps;
 }

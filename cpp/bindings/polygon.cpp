@@ -7,6 +7,7 @@
 
 #include "array.hpp"
 #include "module.hpp"
+#include "run_lengths.hpp"
 
 namespace rapidmask::python {
 namespace {
@@ -192,6 +193,27 @@ py::object fill_polygons(py::handle polygons, std::int64_t h, std::int64_t w, st
   return masks;
 }
 
+// A list of COCO's dictionaries, one for each polygon; the size is of pixels.
+py::list coco_from_polygons(py::handle polygons, std::int64_t h, std::int64_t w) {
+  const PolygonRings rings = Reader().read(polygons);
+  check_extent(h, w);
+  check_run_size(kFill, h, w);
+  RunLengths runs;
+  {
+    const ReleasedGil unlocked;
+    runs = cpu::fill_polygons_rle({}, rings, FillRule::coco, h, w);
+  }
+  py::list result(static_cast<std::size_t>(rings.count()));
+  std::string text;
+  for (std::size_t i = 0; i + 1 < runs.offsets.size(); ++i) {
+    const std::int64_t count = runs.offsets[i + 1] - runs.offsets[i];
+    text.resize(std::max(text.size(), static_cast<std::size_t>(kRunCharacters * count + kRunSlack)));
+    const std::int64_t length = rle_to_string(runs.counts.data() + runs.offsets[i], count, text.data());
+    result[i] = coco_dict(h, w, py::bytes(text.data(), static_cast<std::size_t>(length)));
+  }
+  return result;
+}
+
 // An array that owns a vector.
 template <class T>
 py::array_t<T> as_array(std::vector<T>&& values, std::vector<py::ssize_t> shape) {
@@ -241,6 +263,7 @@ py::tuple trace_borders(py::handle masks, std::optional<std::int64_t> width, boo
 void bind_polygon(py::module_& module) {
   module.def("fill_polygons", &fill_polygons, py::arg("polygons"), py::arg("h"), py::arg("w"), py::arg("rule"),
              py::arg("output"));
+  module.def("coco_from_polygons", &coco_from_polygons, py::arg("polygons"), py::arg("h"), py::arg("w"));
   module.def("fill_polygons_rle", &fill_polygons_rle, py::arg("polygons"), py::arg("h"), py::arg("w"), py::arg("rule"));
   module.def("trace_borders", &trace_borders, py::arg("masks"), py::arg("width"), py::arg("tree"), py::arg("simplify"));
 }

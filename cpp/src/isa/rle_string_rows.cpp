@@ -59,30 +59,72 @@ bool all_characters(const char* text, std::int64_t size) {
   return outside == 0;
 }
 
+// Bit i tells whether no character follows character i in its number.
+inline std::uint64_t last_characters(const char* text) {
+  std::uint64_t lasts = 0;
+  for (int i = 0; i < 8; ++i) {
+    std::uint64_t characters;
+    std::memcpy(&characters, text + 8 * i, 8);
+    const std::uint64_t more = (characters - kZeros) & kMore;
+    // The multiplication gathers the bits of the bytes in the highest one.
+    lasts |= (~((more >> 5) * 0x0102040810204080ull >> 56) & 0xff) << (8 * i);
+  }
+  return lasts;
+}
+
+// Reads numbers one after the other. Where each begins is known from the bits of a block of characters, so that no
+// number waits for the one before.
+class NumberReader {
+ public:
+  NumberReader(const char* text, std::uint32_t* counts) : first_(text), counts_(counts) {}
+
+  // Reads the numbers that end within a block, at characters of which `lasts` has bits.
+  void read(const char* block, std::uint64_t lasts) {
+    for (; lasts != 0; lasts &= lasts - 1) {
+      const char* next = block + __builtin_ctzll(lasts) + 1;
+      const std::int64_t groups = next - first_;
+      std::uint64_t characters;
+      std::memcpy(&characters, first_, 8);
+      const int unused = static_cast<int>(64 - 5 * groups) & 63;
+      auto x = static_cast<std::int64_t>(gathered((characters - kZeros) & kGroups) << unused) >> unused;
+      if (n_ > 2) x += before_;
+      wrong_ |= static_cast<std::uint64_t>(x) >> 32 | static_cast<std::uint64_t>(groups > 8);
+      before_ = last_;
+      last_ = x;
+      counts_[n_++] = static_cast<std::uint32_t>(x);
+      first_ = next;
+    }
+  }
+
+  const char* first() const { return first_; }  // of the number that has not ended yet
+  void move_to(const char* first) { first_ = first; }
+  bool is_wrong() const { return wrong_ != 0; }
+  std::int64_t count() const { return n_; }
+
+ private:
+  const char* first_;
+  std::uint32_t* counts_;
+  std::int64_t n_ = 0, before_ = 0, last_ = 0;
+  std::uint64_t wrong_ = 0;  // gathers numbers beyond 32 bits or eight groups
+};
+
 std::int64_t read(const char* text, std::int64_t size, std::uint32_t* counts) {
   if (!all_characters(text, size)) return -1;
+  constexpr std::int64_t kBlock = 64, kGroupsRead = 8;
+  NumberReader reader(text, counts);
+  const char* block = text;
   const char* end = text + size;
-  std::int64_t n = 0;
-  std::uint64_t wrong = 0;  // gathers numbers beyond 32 bits, and texts that end too early
-  while (text < end) {
-    std::uint64_t characters = 0;
-    if (end - text >= 8) {
-      std::memcpy(&characters, text, 8);
-    } else {
-      std::memcpy(&characters, text, static_cast<std::size_t>(end - text));
-      characters |= kZeros << (8 * (end - text));  // a number that does not end in the text ends after it
-    }
-    const std::uint64_t lasts = ~(characters - kZeros) & kMore;  // the characters after which none follows
-    if (lasts == 0) return -1;                                   // no number has more than eight groups
-    const int groups = (__builtin_ctzll(lasts) >> 3) + 1;
-    const int unused = 64 - 5 * groups;
-    auto x = static_cast<std::int64_t>(gathered((characters - kZeros) & kGroups) << unused) >> unused;
-    if (n > 2) x += counts[n - 2];
-    wrong |= static_cast<std::uint64_t>(x) >> 32;
-    counts[n++] = static_cast<std::uint32_t>(x);
-    text += groups;
-  }
-  return wrong == 0 && text == end ? n : -1;
+  for (; end - block >= kBlock + kGroupsRead; block += kBlock) reader.read(block, last_characters(block));
+  // The rest goes where characters that end no number may be read after it.
+  if (block - reader.first() > kGroupsRead) return -1;
+  char rest[3 * kBlock];
+  std::memset(rest, 'P', sizeof rest);
+  std::memcpy(rest, reader.first(), static_cast<std::size_t>(end - reader.first()));
+  block = rest + (block - reader.first());
+  end = rest + (end - reader.first());
+  reader.move_to(rest);
+  for (; block < end; block += kBlock) reader.read(block, last_characters(block));
+  return !reader.is_wrong() && reader.first() == end ? reader.count() : -1;
 }
 
 }  // namespace

@@ -69,6 +69,10 @@ def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
     the detection that lies in it. An empty side gives an empty list. Masks of different sizes give -1 where their boxes
     meet.
     """
+    if type(dt) is list and type(gt) is list:
+        overlaps = _cpu.coco_iou(dt, gt, pyiscrowd)
+        if overlaps is not None:
+            return overlaps
     iscrowd = [int(flag) != 0 for flag in pyiscrowd]
     detections, truths = _masks_or_boxes(dt), _masks_or_boxes(gt)
     if len(detections) == 0 or len(truths) == 0:
@@ -76,8 +80,6 @@ def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
     assert len(iscrowd) == len(truths), "iou(iscrowd=) must have the same length as gt"
     if type(detections) is not type(truths):
         raise Exception("The dt and gt should have the same data type, either RLEs, list or np.ndarray")
-    if type(detections) is list:
-        return _cpu.coco_iou(detections, truths, iscrowd)
     return _cpu.coco_box_iou(detections, truths, iscrowd)
 
 
@@ -115,7 +117,7 @@ def frPoly(poly: Sequence[Any], h: int, w: int) -> list[RLE]:
     """Encode polygons, each a flat list of coordinates and a mask of its own."""
     try:
         return _fill([[ring if type(ring) is list and len(ring) % 2 == 0 else _flat(ring)] for ring in poly], h, w)
-    except TypeError:
+    except (TypeError, ValueError):  # what NumPy reads as numbers, it may have
         return _fill([[_flat(ring)] for ring in poly], h, w)
 
 
@@ -180,9 +182,7 @@ def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
         raise OverflowError("size of a mask must not be negative")
     if h * w == 0:
         return [{"size": [h, w], "counts": b"0"} for _ in polygons]
-    counts, offsets = _cpu.fill_polygons_rle(polygons, h, w, "coco")
-    sizes = np.broadcast_to(np.array([h, w], np.int64), (len(polygons), 2))
-    return _cpu.rle_to_coco(counts, offsets, sizes, "bytes")
+    return _cpu.coco_from_polygons(polygons, h, w)
 
 
 def _compress(rle: RLE) -> RLE:
