@@ -260,6 +260,18 @@ def test_scores_of_any_order(backend, rng):
     assert rapidmask.nms_from_iou(np.eye(150), scores, 0.5).tolist() == reference.order(scores)
 
 
+@pytest.mark.parametrize("count", [63, 64, 65, 200])
+def test_many_are_suppressed(backend, rng, count):
+    # Ranks are settled 64 at a time on a device.
+    iou = rng.random((count, count))
+    scores, labels = rng.random(count), rng.integers(0, 3, count)
+    for threshold in (0.5, 0.9, 0.99):
+        kept = rapidmask.nms_from_iou(iou, scores, threshold, labels=labels)
+        assert kept.tolist() == reference.nms(iou, scores, threshold, labels)
+    iou[rng.random((count, count)) < 0.5] = np.nan
+    assert rapidmask.nms_from_iou(iou, scores, 0.8).tolist() == reference.nms(iou, scores, 0.8)
+
+
 def test_types_of_scores_and_labels(backend):
     for dtype in (np.float16, np.float32, np.int32, np.uint8):
         assert rapidmask.mask_nms(LINE, np.array([3, 2, 1, 4], dtype), 0.5).tolist() == [3, 0]

@@ -92,9 +92,7 @@ def nmm(masks, scores, threshold, labels=None, metric="iou"):
         group = [left.pop(0)]
         union = np.asarray(masks[group[0]]) != 0
         while True:
-            joining = [
-                j for j in left if same(labels, group[0], j) and overlap(masks[j], union, metric) >= threshold
-            ]
+            joining = [j for j in left if same(labels, group[0], j) and overlap(masks[j], union, metric) >= threshold]
             if not joining:
                 break
             for j in joining:

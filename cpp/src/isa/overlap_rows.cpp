@@ -18,6 +18,8 @@ inline std::int64_t count_word(std::uint64_t word) {
 #endif
 }
 
+// Words that are zero are not written: what is read goes through the first cache and takes the words' place there, so
+// that each written would be fetched again.
 bool pack(const std::uint8_t* pixels, std::int64_t stride, std::int64_t rows, std::int64_t w, std::uint64_t* words) {
   if (w == stride && w % 64 == 0) {  // one long row
     w *= rows;

@@ -237,9 +237,10 @@ def soft_nms(
     threshold = _fraction("soft_nms", "iou_threshold", iou_threshold)
     deviation = _positive("soft_nms", "sigma", sigma)
     ranking = _ranking("soft_nms", array, scores, labels)
-    return _dispatch.backend(array).soft_nms(
+    indices, decayed = _dispatch.backend(array).soft_nms(
         array, width, *ranking, method, deviation, threshold, float(score_threshold), metric
     )
+    return indices, decayed
 
 
 def matrix_nms(
@@ -247,8 +248,9 @@ def matrix_nms(
 ) -> Array:
     """Lower the scores of masks by their overlap with all masks of higher scores at once (matrix suppression).
 
-    The score of mask j is multiplied by the least f(iou(i, j)) / f(c(i)) over the masks i before it, or by 1, where c(i)
-    is the highest IoU of i with the masks before that and f(u) is exp(-sigma·u²) or, with ``kernel="linear"``, 1 - u.
+    The score of mask j is multiplied by the least f(iou(i, j)) / f(c(i)) over the masks i before it, or by 1, where
+    c(i) is the highest IoU of i with the masks before that and f(u) is exp(-sigma·u²) or, with ``kernel="linear"``,
+    1 - u.
 
     Parameters
     ----------
