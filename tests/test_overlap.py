@@ -272,6 +272,18 @@ def test_many_are_suppressed(backend, rng, count):
     assert rapidmask.nms_from_iou(iou, scores, 0.8).tolist() == reference.nms(iou, scores, 0.8)
 
 
+def test_exponentials_are_within_a_unit(backend, rng):
+    # Of two equal masks the second score decays by exp(-1 / sigma).
+    masks = np.ones((2, 1, 1), bool)
+    exponents = [0.0, 1e-300, 1e-17, 0.3465, 0.3467, 708.3, 708.5, 744.4, 745.2, *rng.uniform(0, 745, 40)]
+    for exponent in exponents:
+        sigma = 1 / exponent if exponent else np.inf
+        kept, scores = rapidmask.soft_nms(masks, [2, 1], sigma=sigma, score_threshold=-1)
+        assert kept.tolist() == [0, 1]
+        expected = np.exp(-1 / sigma)
+        assert abs(scores[1] - expected) <= np.spacing(expected)
+
+
 def test_types_of_scores_and_labels(backend):
     for dtype in (np.float16, np.float32, np.int32, np.uint8):
         assert rapidmask.mask_nms(LINE, np.array([3, 2, 1, 4], dtype), 0.5).tolist() == [3, 0]
