@@ -107,6 +107,7 @@ CALLS = {
         for kernel in ("gaussian", "linear")
         for labels in (None, LABELS)
     ],
+    "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
     "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
 }
 for method in METHODS:

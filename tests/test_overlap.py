@@ -93,7 +93,7 @@ def test_matrix_suppression_by_eye(backend):
         np.testing.assert_array_equal(decayed, [0.8, 0.7 * (1 - 3 / 4), 0.6 * (1 - 3 / 5), 0.9])
 
 
-def test_merging_by_eye():
+def test_merging_by_eye(backend):
     for form in FORMS.values():
         groups = rapidmask.mask_nmm(form(LINE), [0.8, 0.7, 0.6, 0.9], 0.7)
         assert [group.tolist() for group in groups] == [[3], [0, 1], [2]]
@@ -231,8 +231,8 @@ def test_suppression_is_its_definition(backend, isa, rng, size, labelled):
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-def test_merging_is_its_definition(isa, rng, labelled):
-    masks = blobs(rng, 14, 30, 100)
+def test_merging_is_its_definition(backend, isa, rng, labelled):
+    masks = blobs(rng, 14, 20, 270)
     scores = rng.integers(0, 6, 14) / 7
     labels = rng.integers(0, 2, 14) if labelled else None
     for metric in METRICS:

@@ -333,13 +333,12 @@ def mask_nmm(
         If masks are no arrays, or not of bool or uint8, or labels are no integers.
     ValueError
         If the threshold is not from 0 to 1, the metric is another, or scores or labels are not of N values.
-    NotImplementedError
-        If the masks are on a device.
 
     Notes
     -----
     The groups are those of ``supervision.mask_non_max_merge``, which lists them label by label and leaves the order of
-    equal scores open.
+    equal scores open. On a device, where one block of threads forms them one after the other: two synchronisations, for
+    their number and their sizes.
 
     Examples
     --------
@@ -351,7 +350,7 @@ def mask_nmm(
     array, width = bits_of(masks)
     threshold = _fraction("mask_nmm", "iou_threshold", iou_threshold)
     ranking = _ranking("mask_nmm", array, scores, labels)
-    members, offsets = _dispatch.host_backend("mask_nmm", array).mask_nmm(array, width, *ranking, threshold, metric)
+    members, offsets = _dispatch.backend(array).mask_nmm(array, width, *ranking, threshold, metric)
     return [members[begin:end] for begin, end in itertools.pairwise(_arrays.to_host(offsets).tolist())]
 
 
