@@ -25,13 +25,14 @@ from typing import Any
 import compare
 import rapidmask
 
-FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "overhead")
+FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "overlap", "overhead")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 _PEERS = (
     "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools",
-    "connected-components-3d", "fill-voids", "edt",
+    "connected-components-3d", "fill-voids", "edt", "faster-coco-eval", "hotcoco", "ultrafast-pycocotools",
+    "supervision",
 )  # fmt: skip
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 

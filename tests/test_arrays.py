@@ -34,6 +34,7 @@ OF_MASKS = {
     "clear_border": rapidmask.clear_border,
     "rle_encode": rapidmask.rle_encode,
     "mask_areas": rapidmask.mask_areas,
+    "mask_iou": rapidmask.mask_iou,
     "masks_to_boxes": rapidmask.masks_to_boxes,
     "masks_to_boxes inclusive": lambda masks: rapidmask.masks_to_boxes(masks, inclusive=True),
     "masks_to_boxes xywh": lambda masks: rapidmask.masks_to_boxes(masks, format="xywh"),
@@ -203,6 +204,7 @@ def test_more_than_16_dimensions_are_refused(backend):
 def test_what_is_no_array_is_refused(backend, name, thing):
     function = name.replace("hysteresis_", "").split()[0]  # thresholds first
     argument = "image" if name in ("threshold_local", "adaptive_threshold") else "x" if name in OF_IMAGES else "masks"
+    argument = "a" if name == "mask_iou" else argument
     with refuses(TypeError, f"{function}: {argument} {ARRAY} {type(thing).__name__}"):
         EVERYTHING[name](thing)
 

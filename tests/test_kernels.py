@@ -30,6 +30,12 @@ BYTES = RANDOM.integers(0, 256, (2, 40, 67), np.uint8)
 WORDS = RANDOM.integers(-300, 300, (2, 40, 67), np.int16)
 INTEGERS = RANDOM.integers(-300, 300, (2, 40, 67), np.int32)
 FLOATS = RANDOM.normal(size=(2, 40, 67)).astype(np.float32)
+BOXES = np.zeros((80, 20, 300), bool)  # that overlap, more than are suppressed at a time
+for box in BOXES:
+    top, left = RANDOM.integers(0, 12), RANDOM.integers(0, 200)
+    box[top : top + 8, left : left + 90] = True
+SCORES = RANDOM.random(80)
+LABELS = RANDOM.integers(0, 2, 80)
 
 CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
 METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
@@ -85,6 +91,23 @@ CALLS = {
     "distance_transform": over(rapidmask.distance_transform, [MASKS, PACKED, WIDE, ~SPIRALS]),
     "distance_transform, spacing": over(rapidmask.distance_transform, [MASKS], spacing=(2.5, 0.7), squared=True),
     "distance_transform of volumes": over(rapidmask.distance_transform, [VOLUMES, ~VOLUMES], volume=True),
+    "mask_iou": over(rapidmask.mask_iou, [MASKS, PACKED, WIDE, BOXES[:9]], metric="iof"),
+    "mask_iou of two batches": over(rapidmask.mask_iou, [MASKS, PACKED], PACKED[1:], iscrowd=np.array([True, False])),
+    "mask_nms": over(rapidmask.mask_nms, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.2, labels=LABELS),
+    "nms_from_iou": lambda: [
+        rapidmask.nms_from_iou(rapidmask.mask_iou(BOXES).astype(dtype), SCORES, 0.3)
+        for dtype in (np.float16, np.float32, np.float64)
+    ],
+    "soft_nms": lambda: [
+        list(rapidmask.soft_nms(BOXES[:40], SCORES[:40], method=method, labels=LABELS[:40]))
+        for method in ("gaussian", "linear")
+    ],
+    "matrix_nms": lambda: [
+        rapidmask.matrix_nms(BOXES, SCORES, labels, kernel=kernel)
+        for kernel in ("gaussian", "linear")
+        for labels in (None, LABELS)
+    ],
+    "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
     "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
 }
 for method in METHODS:

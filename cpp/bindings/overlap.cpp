@@ -3,7 +3,6 @@
 
 #include "rapidmask/overlap.hpp"
 
-#include <cstring>
 #include <optional>
 
 #include "array.hpp"
@@ -178,6 +177,27 @@ py::object matrix_nms(py::handle masks, const Width& width, py::handle scores, p
   return decayed.result();
 }
 
+// The members of all groups, and where each group begins among them.
+py::tuple mask_nmm(py::handle masks, const Width& width, py::handle scores, py::handle labels, double threshold,
+                   std::string_view metric) {
+  const OverlapMetric chosen = metric_named("mask_nmm", metric);
+  const MasksArgument given(masks, width, false, "mask_nmm", "masks");
+  const Ranking ranking(scores, labels, given.view().n, "mask_nmm");
+  const Array members = given.array().empty(DType::int64, {given.view().n});
+  std::optional<Array> offsets;
+  const auto make_groups = [&](std::int64_t groups) -> MaskGroups {
+    const py::gil_scoped_acquire locked;  // which the call has released
+    offsets = given.array().empty(DType::int64, {groups + 1});
+    return {static_cast<std::int64_t*>(members.data()), static_cast<std::int64_t*>(offsets->data())};
+  };
+  {
+    const Call call(given.array());
+    backend::mask_nmm(call.context(), given.view(), ranking.score_values(), ranking.label_values(), threshold, chosen,
+                      make_groups);
+  }
+  return py::make_tuple(members.result(), offsets->result());
+}
+
 #if defined(RM_BACKEND_CPU)
 
 // Checked runs of one side.
@@ -222,26 +242,6 @@ py::object rle_iou(const py::tuple& a, const std::optional<py::tuple>& b, std::s
   return overlaps.result();
 }
 
-// The members of all groups, and where each group begins among them.
-py::tuple mask_nmm(py::handle masks, const Width& width, py::handle scores, py::handle labels, double threshold,
-                   std::string_view metric) {
-  const OverlapMetric chosen = metric_named("mask_nmm", metric);
-  const MasksArgument given(masks, width, false, "mask_nmm", "masks");
-  const Ranking ranking(scores, labels, given.view().n, "mask_nmm");
-  MaskGroups groups;
-  {
-    const Call call(given.array());
-    groups =
-        cpu::mask_nmm(call.context(), given.view(), ranking.score_values(), ranking.label_values(), threshold, chosen);
-  }
-  const auto copy = [&](const std::vector<std::int64_t>& values) {
-    const Array array = given.array().empty(DType::int64, {static_cast<std::int64_t>(values.size())});
-    if (!values.empty()) std::memcpy(array.data(), values.data(), 8 * values.size());
-    return array.result();
-  };
-  return py::make_tuple(copy(groups.indices), copy(groups.offsets));
-}
-
 #endif
 
 }  // namespace
@@ -257,10 +257,10 @@ void bind_overlap(py::module_& module) {
              py::arg("metric"));
   module.def("matrix_nms", &matrix_nms, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
              py::arg("kernel"), py::arg("sigma"));
-#if defined(RM_BACKEND_CPU)
-  module.def("rle_iou", &rle_iou, py::arg("a"), py::arg("b"), py::arg("metric"), py::arg("iscrowd"));
   module.def("mask_nmm", &mask_nmm, py::arg("masks"), py::arg("width"), py::arg("scores"), py::arg("labels"),
              py::arg("threshold"), py::arg("metric"));
+#if defined(RM_BACKEND_CPU)
+  module.def("rle_iou", &rle_iou, py::arg("a"), py::arg("b"), py::arg("metric"), py::arg("iscrowd"));
 #endif
 }
 

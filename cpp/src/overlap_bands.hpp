@@ -26,7 +26,7 @@ struct Band {
   std::int64_t index, rows, first, columns;
 };
 
-// Space for a band of one mask.
+// Space for a band of one mask, zero whenever a band is read.
 using BandSpace = std::uint64_t[kBlockRows * kMaxBlockColumns];
 
 // Dense and packed masks.
@@ -68,7 +68,6 @@ class RunBands {
     places_[static_cast<std::size_t>(i)] = place;
     const bool foreground = (place.run - runs_.offsets[i]) % 2 == 1;
     if (!foreground && place.start + runs_.counts[place.run] >= end) return {nullptr, 0};
-    std::fill_n(space, band.rows * band.columns, std::uint64_t{0});
     for (bool inside = foreground; place.start < end; inside = !inside) {
       const std::int64_t stop = place.start + runs_.counts[place.run++];
       if (inside) set_run(std::max(place.start, begin) - begin, std::min(stop, end) - begin, band, space);

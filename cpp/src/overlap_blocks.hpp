@@ -52,7 +52,7 @@ class Blocks {
     const std::int64_t bytes = 8 * kBlockRows * slab.positions();
     std::atomic<std::int64_t> taken{0};
     parallel_for(n_, std::max<std::int64_t>(1, kGrainBytes / bytes), [&](std::int64_t begin, std::int64_t end) {
-      BandSpace space;
+      BandSpace space{};
       for (std::int64_t i = begin; i < end && taken.load(std::memory_order_relaxed) <= room_; ++i) {
         for (std::int64_t b = 0; b < slab.bands; ++b) {
           columns_[static_cast<std::size_t>(i * slab.bands + b)] = read_band(i, band_of(slab, b), space, taken);
@@ -99,9 +99,15 @@ class Blocks {
   }
 
   Columns read_band(std::int64_t i, const Band& band, BandSpace& space, std::atomic<std::int64_t>& taken) {
-    const OverlapRows& rows = overlap_rows();
     const BandRows read = bands_.read(i, band, space);
     if (read.words == nullptr) return {0, 0};
+    const Columns columns = take_blocks(read, band, taken);
+    if (read.words == space) std::fill_n(space, band.rows * band.columns, std::uint64_t{0});
+    return columns;
+  }
+
+  Columns take_blocks(const BandRows& read, const Band& band, std::atomic<std::int64_t>& taken) {
+    const OverlapRows& rows = overlap_rows();
     const std::uint64_t busy = rows.busy_columns(read.words, read.stride, band.rows, band.columns);
     if (busy == 0) return {0, 0};
     const std::int64_t count = std::popcount(busy);

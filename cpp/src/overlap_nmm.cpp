@@ -58,20 +58,20 @@ class Union {
 
 }  // namespace
 
-MaskGroups mask_nmm(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels,
-                    double threshold, OverlapMetric metric) {
+void mask_nmm(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, double threshold,
+              OverlapMetric metric, const MakeGroups& make_groups) {
   const Crops crops(masks);
   std::vector<std::int64_t> left(static_cast<std::size_t>(masks.n));  // in the order of scores
   std::iota(left.begin(), left.end(), std::int64_t{0});
   std::sort(left.begin(), left.end(),
             [&](std::int64_t i, std::int64_t j) { return scores_before(scores[i], i, scores[j], j); });
-  MaskGroups groups{{}, {0}};
+  std::vector<std::int64_t> members, offsets{0};
   Union merged(masks.h, masks.words());
   std::vector<std::uint8_t> joins(left.size());
   while (!left.empty()) {
     const std::int64_t leader = left.front();
     merged.start(crops[leader]);
-    groups.indices.push_back(leader);
+    members.push_back(leader);
     left.erase(left.begin());
     for (bool grown = true; grown;) {
       parallel_for(static_cast<std::int64_t>(left.size()), kGrainOverlaps, [&](std::int64_t begin, std::int64_t end) {
@@ -89,7 +89,7 @@ MaskGroups mask_nmm(const Context&, const Masks& masks, const double* scores, co
       for (std::size_t s = 0; s < left.size(); ++s) {
         if (joins[s] != 0) {
           merged.add(crops[left[s]]);
-          groups.indices.push_back(left[s]);
+          members.push_back(left[s]);
         } else {
           left[stay++] = left[s];
         }
@@ -98,9 +98,11 @@ MaskGroups mask_nmm(const Context&, const Masks& masks, const double* scores, co
       left.resize(stay);
       merged.count();
     }
-    groups.offsets.push_back(static_cast<std::int64_t>(groups.indices.size()));
+    offsets.push_back(static_cast<std::int64_t>(members.size()));
   }
-  return groups;
+  const MaskGroups groups = make_groups(static_cast<std::int64_t>(offsets.size()) - 1);
+  std::copy(members.begin(), members.end(), groups.indices);
+  std::copy(offsets.begin(), offsets.end(), groups.offsets);
 }
 
 }  // namespace rapidmask::cpu

@@ -23,7 +23,6 @@
 #include <cstdint>
 #include <functional>
 #include <type_traits>
-#include <vector>
 
 #include "rapidmask/context.hpp"
 #include "rapidmask/portable_exp.hpp"
@@ -101,10 +100,13 @@ struct KeptMasks {
 };
 using MakeKept = std::function<KeptMasks(std::int64_t count)>;
 
-// Groups of masks, one after the other: those of group g are indices[offsets[g]] to indices[offsets[g + 1]].
+// Makes room for so many groups of all masks: `indices` has their members, one group after the other, those of group g
+// from offsets[g] to offsets[g + 1]. Called as MakeKept is.
 struct MaskGroups {
-  std::vector<std::int64_t> indices, offsets;
+  std::int64_t* indices;
+  std::int64_t* offsets;
 };
+using MakeGroups = std::function<MaskGroups(std::int64_t groups)>;
 
 // In all of these `b` is null for a against itself, `labels` is null for one label, and `iscrowd` (of each mask of b)
 // is null for none. Matrices have a row for each mask of a and a column for each of b.
@@ -125,11 +127,11 @@ void soft_nms(const Context&, const Masks& masks, const double* scores, const st
               const SoftSuppression& soft, const MakeKept& make_kept);
 void matrix_nms(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, Decay kernel,
                 double sigma, double* decayed);
-MaskGroups mask_nmm(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels,
-                    double threshold, OverlapMetric metric);
+void mask_nmm(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, double threshold,
+              OverlapMetric metric, const MakeGroups& make_groups);
 }  // namespace cpu
 
-// Those that make room for what is kept wait for the stream once.
+// Those that make room for what is kept or grouped wait for the stream once.
 namespace cuda {
 void mask_iou(const Context&, const Masks& a, const Masks* b, OverlapMetric metric, const std::uint8_t* iscrowd,
               double* overlaps);
@@ -141,6 +143,8 @@ void soft_nms(const Context&, const Masks& masks, const double* scores, const st
               const SoftSuppression& soft, const MakeKept& make_kept);
 void matrix_nms(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, Decay kernel,
                 double sigma, double* decayed);
+void mask_nmm(const Context&, const Masks& masks, const double* scores, const std::int64_t* labels, double threshold,
+              OverlapMetric metric, const MakeGroups& make_groups);
 }  // namespace cuda
 
 }  // namespace rapidmask

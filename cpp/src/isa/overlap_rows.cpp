@@ -18,6 +18,8 @@ inline std::int64_t count_word(std::uint64_t word) {
 #endif
 }
 
+// Words that are zero are not written: what is read goes through the first cache and takes the words' place there, so
+// that each written would be fetched again.
 bool pack(const std::uint8_t* pixels, std::int64_t stride, std::int64_t rows, std::int64_t w, std::uint64_t* words) {
   if (w == stride && w % 64 == 0) {  // one long row
     w *= rows;
@@ -26,8 +28,12 @@ bool pack(const std::uint8_t* pixels, std::int64_t stride, std::int64_t rows, st
   std::uint64_t any = 0;
   for (std::int64_t y = 0; y < rows; ++y, pixels += stride) {
     std::int64_t x = 0;
-    for (; x + 64 <= w; x += 64) any |= * words++ = pack64(pixels + x);
-    if (x < w) any |= * words++ = pack_tail(pixels + x, w - x);
+    for (; x < w; x += 64, ++words) {
+      const std::uint64_t word = w - x < 64 ? pack_tail(pixels + x, w - x) : pack64(pixels + x);
+      if (word == 0) continue;
+      any |= word;
+      *words = word;
+    }
   }
   return any != 0;
 }

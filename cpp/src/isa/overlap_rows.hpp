@@ -12,8 +12,8 @@ inline constexpr std::int64_t kBlockRows = 64;
 inline constexpr std::int64_t kMaxBlockColumns = 64;
 
 struct OverlapRows {
-  // Packs `rows` rows of w bytes, which begin `stride` bytes apart, to rows of ceil(w / 64) words, and tells whether
-  // any byte is not zero.
+  // Packs `rows` rows of w bytes, which begin `stride` bytes apart, to rows of ceil(w / 64) words, which are zero
+  // before, and tells whether any byte is not zero.
   bool (*pack)(const std::uint8_t* pixels, std::int64_t stride, std::int64_t rows, std::int64_t w,
                std::uint64_t* words);
   // Bit k of the result tells whether word k of any of `rows` rows is not zero. Rows have `columns` words, at most 64,

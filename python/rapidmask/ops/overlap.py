@@ -66,9 +66,10 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
         module = _dispatch.host_backend("mask_iou", a.counts)
         return module.rle_iou(_runs_of(a), None if b is None else _runs_of(b), metric, crowds)
     first, first_width = bits_of(a)
+    module = _dispatch.backend(first)
     second, second_width = (None, None) if b is None else bits_of(b)
     crowds = None if iscrowd is None else _beside(first, iscrowd, "bool")
-    return _dispatch.backend(first).mask_iou(first, first_width, second, second_width, metric, crowds)
+    return module.mask_iou(first, first_width, second, second_width, metric, crowds)
 
 
 def mask_nms(
@@ -118,9 +119,9 @@ def mask_nms(
     array([1, 2])
     """
     array, width = bits_of(masks)
+    module = _dispatch.backend(array)
     threshold = _fraction("mask_nms", "iou_threshold", iou_threshold)
-    ranking = _ranking("mask_nms", array, scores, labels)
-    return _dispatch.backend(array).mask_nms(array, width, *ranking, threshold, metric)
+    return module.mask_nms(array, width, *_ranking("mask_nms", array, scores, labels), threshold, metric)
 
 
 def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Array | None = None) -> Array:
@@ -161,8 +162,9 @@ def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Arr
     array([1])
     """
     iou = _arrays.with_shape(iou)
+    module = _dispatch.backend(iou)
     threshold = _fraction("nms_from_iou", "iou_threshold", iou_threshold)
-    return _dispatch.backend(iou).nms_from_iou(iou, *_ranking("nms_from_iou", iou, scores, labels), threshold)
+    return module.nms_from_iou(iou, *_ranking("nms_from_iou", iou, scores, labels), threshold)
 
 
 def soft_nms(
@@ -234,12 +236,14 @@ def soft_nms(
     (array([1, 2, 0]), array([0.9  , 0.7  , 0.125]))
     """
     array, width = bits_of(masks)
+    module = _dispatch.backend(array)
     threshold = _fraction("soft_nms", "iou_threshold", iou_threshold)
     deviation = _positive("soft_nms", "sigma", sigma)
     ranking = _ranking("soft_nms", array, scores, labels)
-    return _dispatch.backend(array).soft_nms(
+    indices, decayed = module.soft_nms(
         array, width, *ranking, method, deviation, threshold, float(score_threshold), metric
     )
+    return indices, decayed
 
 
 def matrix_nms(
@@ -294,9 +298,9 @@ def matrix_nms(
     array([0.125, 0.9  , 0.525])
     """
     array, width = bits_of(masks)
+    module = _dispatch.backend(array)
     strength = _positive("matrix_nms", "sigma", sigma)
-    ranking = _ranking("matrix_nms", array, scores, labels)
-    return _dispatch.backend(array).matrix_nms(array, width, *ranking, kernel, strength)
+    return module.matrix_nms(array, width, *_ranking("matrix_nms", array, scores, labels), kernel, strength)
 
 
 def mask_nmm(
@@ -332,13 +336,12 @@ def mask_nmm(
         If masks are no arrays, or not of bool or uint8, or labels are no integers.
     ValueError
         If the threshold is not from 0 to 1, the metric is another, or scores or labels are not of N values.
-    NotImplementedError
-        If the masks are on a device.
 
     Notes
     -----
     The groups are those of ``supervision.mask_non_max_merge``, which lists them label by label and leaves the order of
-    equal scores open.
+    equal scores open. On a device, where one block of threads forms them one after the other: two synchronisations, for
+    their number and their sizes.
 
     Examples
     --------
@@ -348,9 +351,10 @@ def mask_nmm(
     [array([1, 0]), array([2])]
     """
     array, width = bits_of(masks)
+    module = _dispatch.backend(array)
     threshold = _fraction("mask_nmm", "iou_threshold", iou_threshold)
     ranking = _ranking("mask_nmm", array, scores, labels)
-    members, offsets = _dispatch.host_backend("mask_nmm", array).mask_nmm(array, width, *ranking, threshold, metric)
+    members, offsets = module.mask_nmm(array, width, *ranking, threshold, metric)
     return [members[begin:end] for begin, end in itertools.pairwise(_arrays.to_host(offsets).tolist())]
 
 
