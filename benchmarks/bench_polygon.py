@@ -93,8 +93,7 @@ def to_masks_by_opencv(polygons: np.ndarray, *, output: str) -> Contest:
 def borders(masks: np.ndarray, *, mode: str, simplify: bool = True, form: str = "dense") -> Contest:
     batch = masks.reshape(-1, *masks.shape[-2:])
     as_uint8 = batch.view(np.uint8)
-    given = {"dense": lambda: batch, "packed": lambda: rapidmask.pack(batch), "rle": lambda: rapidmask.rle_encode(batch)}
-    ours = given[form]()
+    ours = batch if form == "dense" else rapidmask.pack(batch) if form == "packed" else rapidmask.rle_encode(batch)
 
     def loop() -> list[Any]:
         retrieval = cv2.RETR_TREE if mode == "tree" else cv2.RETR_EXTERNAL
