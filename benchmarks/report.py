@@ -25,7 +25,7 @@ from typing import Any
 import compare
 import rapidmask
 
-FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "overhead")
+FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "polygon", "overhead")
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
