@@ -62,8 +62,16 @@ class Reader {
     const py::ssize_t count = length(given);
     const bool flat = count == 0 || is_number(item(given, 0));
     if (flat && count % 2 != 0) odd(count);
+    py::ssize_t i = 0;
+    if (flat) {
+      const std::size_t begin = rings_.vertices.size();
+      rings_.vertices.resize(begin + static_cast<std::size_t>(count));
+      double* const at = rings_.vertices.data() + begin;
+      for (; i < count && PyFloat_CheckExact(item(given, i)); ++i) at[i] = PyFloat_AS_DOUBLE(item(given, i));
+      rings_.vertices.resize(begin + static_cast<std::size_t>(i));
+    }
     // The list is asked for its length again and again: a number's own __float__ may change it.
-    for (py::ssize_t i = 0; i < count; ++i) {
+    for (; i < count; ++i) {
       if (length(given) != count) fail<std::invalid_argument>("must not change while it is read");
       PyObject* const element = item(given, i);
       if (flat) {

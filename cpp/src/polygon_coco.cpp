@@ -97,17 +97,15 @@ Box box_of(const Grid& grid, std::int64_t h, std::int64_t w) {
   return {first_column(grid.min_u), row_of(grid.min_v, h), end_column(grid.max_u, w), row_of(grid.max_v, h)};
 }
 
-// Calls visit(column, row) for every crossing of columns [begin, end).
+// Calls visit(column, row) for every crossing of columns [begin, end) by an edge.
 template <class Visit>
-void visit_crossings(const Grid& grid, std::int64_t begin, std::int64_t end, std::int64_t h, const Visit& visit) {
-  for (std::int64_t i = 0; i < grid.edges; ++i) {
-    const std::int32_t* const a = grid.vertices + 2 * i;
-    const std::int64_t first = std::max(first_column(std::min(a[0], a[2])), begin);
-    const std::int64_t last = end_column(std::max(a[0], a[2]), end);
-    if (first >= last) continue;
-    const Edge edge(a, a + 2);
-    for (std::int64_t c = first; c < last; ++c) visit(c, row_of(edge.crossing(c), h));
-  }
+void visit_crossings(const std::int32_t* edge, std::int64_t begin, std::int64_t end, std::int64_t h,
+                     const Visit& visit) {
+  const std::int64_t first = std::max(first_column(std::min(edge[0], edge[2])), begin);
+  const std::int64_t last = end_column(std::max(edge[0], edge[2]), end);
+  if (first >= last) return;
+  const Edge line(edge, edge + 2);
+  for (std::int64_t c = first; c < last; ++c) visit(c, row_of(line.crossing(c), h));
 }
 
 // Appends the pixels that a ring covers.
@@ -117,13 +115,20 @@ void append_spans(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& 
   const auto columns = static_cast<std::size_t>(box.x1 - box.x0);
   std::vector<std::int32_t>& cursors = memory.cursors;
   cursors.assign(columns + 1, 0);
+  // Many edges are too short to cross a column, and which ones is hard to predict: they are left out without a branch.
+  std::vector<std::int32_t>& edges = memory.edges;
+  edges.resize(static_cast<std::size_t>(grid.edges));
+  std::size_t crossing = 0;
   for (std::int64_t i = 0; i < grid.edges; ++i) {
     const std::int32_t a = grid.vertices[2 * i], b = grid.vertices[2 * i + 2];
-    const std::int64_t first = first_column(std::min(a, b)), end = end_column(std::max(a, b), w);
-    if (first >= end) continue;
+    const std::int64_t first = std::min(first_column(std::min(a, b)), box.x1);
+    const std::int64_t end = std::max(end_column(std::max(a, b), w), first);
+    edges[crossing] = static_cast<std::int32_t>(i);
+    crossing += first < end ? 1 : 0;
     ++cursors[static_cast<std::size_t>(first - box.x0)];
     --cursors[static_cast<std::size_t>(end - box.x0)];
   }
+  edges.resize(crossing);
   for (std::size_t c = 1; c < columns; ++c) cursors[c] += cursors[c - 1];
 
   const std::size_t ring_begin = spans.size();
@@ -139,9 +144,11 @@ void append_spans(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& 
     memory.crossings.resize(static_cast<std::size_t>(total));
     std::int32_t* const crossings = memory.crossings.data();
     const auto x0 = box.x0 + static_cast<std::int64_t>(begin), x1 = box.x0 + static_cast<std::int64_t>(end);
-    visit_crossings(grid, x0, x1, h, [&](std::int64_t c, std::int64_t row) {
-      crossings[cursors[static_cast<std::size_t>(c - box.x0)]++] = static_cast<std::int32_t>(row);
-    });
+    for (const std::int32_t edge : edges) {
+      visit_crossings(grid.vertices + 2 * std::int64_t{edge}, x0, x1, h, [&](std::int64_t c, std::int64_t row) {
+        crossings[cursors[static_cast<std::size_t>(c - box.x0)]++] = static_cast<std::int32_t>(row);
+      });
+    }
     std::int32_t* at = crossings;
     for (std::size_t c = begin; c < end; ++c) {
       std::int32_t* const stop = crossings + cursors[c];
@@ -185,9 +192,11 @@ void fill_ring(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& mem
   Canvas& toggles = memory.toggles;
   Canvas& covered = memory.covered;
   toggles.reset(box);
-  visit_crossings(grid, box.x0, box.x1, h, [&](std::int64_t c, std::int64_t row) {
-    if (row < box.y1) toggles.toggle(c, row);
-  });
+  for (std::int64_t i = 0; i < grid.edges; ++i) {
+    visit_crossings(grid.vertices + 2 * i, box.x0, box.x1, h, [&](std::int64_t c, std::int64_t row) {
+      if (row < box.y1) toggles.toggle(c, row);
+    });
+  }
   const std::int64_t words = toggles.words(), shift = (toggles.x0() - covered.x0()) / 64;
   for (std::int64_t y = box.y0; y < box.y1; ++y) {
     std::uint64_t* const row = toggles.row(y);

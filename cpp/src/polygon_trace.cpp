@@ -332,7 +332,8 @@ class Tracer {
 }  // namespace
 
 Borders trace_borders(const Context&, const Masks& masks, bool tree, bool simplify) {
-  check_mask_size("masks_to_polygons", masks.pixels());
+  // Sides are counted in 32 bits, and a row of an odd width may have one run more than half of its pixels.
+  check_mask_size("masks_to_polygons", masks.h * (masks.w + masks.w % 2));
   std::vector<Borders> parts(static_cast<std::size_t>(masks.n));
   // Behind a pointer: of an object that is a thread's own, the compiler would ask the system for the address at every
   // side, which was a tenth of the time.
