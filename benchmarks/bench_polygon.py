@@ -93,12 +93,7 @@ def to_masks_by_opencv(polygons: np.ndarray, *, output: str) -> Contest:
 def borders(masks: np.ndarray, *, mode: str, simplify: bool = True, form: str = "dense") -> Contest:
     batch = masks.reshape(-1, *masks.shape[-2:])
     as_uint8 = batch.view(np.uint8)
-    given = {
-        "dense": lambda: batch,
-        "packed": lambda: rapidmask.pack(batch),
-        "rle": lambda: rapidmask.rle_encode(batch),
-    }
-    ours = given[form]()
+    ours = batch if form == "dense" else rapidmask.pack(batch) if form == "packed" else rapidmask.rle_encode(batch)
 
     def loop() -> list[Any]:
         retrieval = cv2.RETR_TREE if mode == "tree" else cv2.RETR_EXTERNAL
@@ -129,15 +124,15 @@ COMPARISONS = [
     Comparison("polygons → uint8, OpenCV's rule", "polygons 64×360", partial(to_masks_by_opencv, output="uint8")),
     Comparison("polygons → packed, OpenCV's rule", "polygons 64×360", partial(to_masks_by_opencv, output="packed")),
     Comparison("polygons → uint8, OpenCV's rule", "polygons 300×24", partial(to_masks_by_opencv, output="uint8")),
-    Comparison("external borders", "SAM 1", external, bar=3),
-    Comparison("external borders", "SAM 64", external, bar=3),
-    Comparison("external borders of packed", "SAM 64", partial(external, form="packed")),
+    Comparison("external borders", "SAM 1", external, bar=2.5, goal=4),
+    Comparison("external borders", "SAM 64", external, bar=2.5, goal=4),
+    Comparison("external borders of packed", "SAM 64", partial(external, form="packed"), bar=4, goal=8),
     Comparison("external borders of runs", "SAM 64", partial(external, form="rle")),
     Comparison("external borders, every pixel", "SAM 64", partial(external, simplify=False)),
-    Comparison("external borders", "instances", external, bar=3),
-    Comparison("external borders", "smooth2k", external, bar=3),
+    Comparison("external borders", "instances", external, bar=2.5, goal=4),
+    Comparison("external borders", "smooth2k", external, bar=2.2, goal=4),
     Comparison("external borders", "smooth 2019×2021", external),
-    Comparison("external borders", "noisy2k", external),
+    Comparison("external borders", "noisy2k", external, bar=1.5, goal=4),
     Comparison("tree of borders", "SAM 64", tree),
     Comparison("tree of borders", "smooth2k", tree),
     Comparison("tree of borders", "noisy2k", tree),

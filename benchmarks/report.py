@@ -25,7 +25,18 @@ from typing import Any
 import compare
 import rapidmask
 
-FAMILIES = ("threshold", "pack", "components", "morphology", "distance", "watershed", "rle", "overlap", "overhead")
+FAMILIES = (
+    "threshold",
+    "pack",
+    "components",
+    "morphology",
+    "distance",
+    "watershed",
+    "rle",
+    "polygon",
+    "overlap",
+    "overhead",
+)
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent

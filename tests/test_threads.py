@@ -16,6 +16,7 @@ from inputs import refuses
 
 TIMEOUT = 60  # seconds, for what would hang
 
+RINGS = np.random.default_rng(1).uniform(-50, 650, (60, 200, 2))
 OPERATIONS = {
     "pack": lambda masks, image: rapidmask.pack(masks).data,
     "unpack": lambda masks, image: rapidmask.unpack(rapidmask.pack(masks)),
@@ -43,6 +44,9 @@ OPERATIONS = {
     "matrix_nms": lambda masks, image: rapidmask.matrix_nms(masks, np.arange(len(masks)), None),
     "rle_encode": lambda masks, image: rapidmask.rle_encode(masks).counts,
     "rle_decode": lambda masks, image: rapidmask.rle_encode(masks).to_dense(),
+    "polygons": lambda masks, image: np.concatenate(rapidmask.masks_to_polygons(masks[1, :99], simplify=False)[0]),
+    "polygons_to_masks": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601)),
+    "polygons_to_masks rle": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601), output="rle").counts,
     "rle |": lambda masks, image: (rapidmask.rle_encode(masks) | rapidmask.rle_encode(masks[0])).counts,
 }
 

@@ -3,7 +3,7 @@
 #include "rapidmask/polygon.hpp"
 
 #include <cmath>
-#include <cstring>
+#include <utility>
 
 #include "array.hpp"
 #include "module.hpp"
@@ -21,6 +21,13 @@ PyObject* item(PyObject* list, py::ssize_t i) { return PySequence_Fast_GET_ITEM(
 // Reads polygons and names what it cannot read by its place: polygons[mask][ring].
 class Reader {
  public:
+  // Of a call before, whose memory this one uses again: fresh pages are dear.
+  explicit Reader(PolygonRings&& memory) : rings_(std::move(memory)) {
+    rings_.vertices.clear();
+    rings_.rings.resize(1);
+    rings_.masks.resize(1);
+  }
+
   PolygonRings read(py::handle polygons) {
     // A list that the caller's own number types cannot change while it is read.
     const auto masks = py::reinterpret_steal<py::tuple>(PySequence_Tuple(polygons.ptr()));
@@ -49,14 +56,27 @@ class Reader {
   }
 
   void read_list(PyObject* given) {
-    const auto ring = copy(given);
-    const py::ssize_t count = length(ring.ptr());
-    const bool flat = count == 0 || is_number(item(ring.ptr(), 0));
+#if defined(Py_GIL_DISABLED)
+    const py::tuple own = copy(given);  // which no other thread changes
+    given = own.ptr();
+#endif
+    const py::ssize_t count = length(given);
+    const bool flat = count == 0 || is_number(item(given, 0));
     if (flat && count % 2 != 0) odd(count);
-    for (py::ssize_t i = 0; i < count; ++i) {
-      PyObject* element = item(ring.ptr(), i);
+    py::ssize_t i = 0;
+    if (flat) {
+      const std::size_t begin = rings_.vertices.size();
+      rings_.vertices.resize(begin + static_cast<std::size_t>(count));
+      double* const at = rings_.vertices.data() + begin;
+      for (; i < count && PyFloat_CheckExact(item(given, i)); ++i) at[i] = PyFloat_AS_DOUBLE(item(given, i));
+      rings_.vertices.resize(begin + static_cast<std::size_t>(i));
+    }
+    // The list is asked for its length again and again: a number's own __float__ may change it.
+    for (; i < count; ++i) {
+      if (length(given) != count) fail<std::invalid_argument>("must not change while it is read");
+      PyObject* const element = item(given, i);
       if (flat) {
-        add(element);
+        rings_.vertices.push_back(number(element));
         continue;
       }
       const auto point =
@@ -65,8 +85,8 @@ class Reader {
         PyErr_Clear();
         fail<std::invalid_argument>("must be a flat list of coordinates or a list of pairs");
       }
-      add(item(point.ptr(), 0));
-      add(item(point.ptr(), 1));
+      rings_.vertices.push_back(number(item(point.ptr(), 0)));
+      rings_.vertices.push_back(number(item(point.ptr(), 1)));
     }
     end_ring();
   }
@@ -97,9 +117,9 @@ class Reader {
       for (std::int64_t k = 0; k < rings; ++k) {
         for (std::int64_t i = 0; i < numbers; ++i) {
           if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-            add(static_cast<double>(to_float(*at++)));
+            rings_.vertices.push_back(static_cast<double>(to_float(*at++)));
           } else {
-            add(static_cast<double>(*at++));
+            rings_.vertices.push_back(static_cast<double>(*at++));
           }
         }
         end_ring();
@@ -107,25 +127,29 @@ class Reader {
     });
   }
 
-  void add(PyObject* number) {
-    if (PyFloat_CheckExact(number)) return add(PyFloat_AS_DOUBLE(number));
-    const double value = PyFloat_AsDouble(number);
+  double number(PyObject* object) const {
+    if (PyFloat_CheckExact(object)) return PyFloat_AS_DOUBLE(object);
+    const auto kept = py::reinterpret_borrow<py::object>(object);
+    const double value = PyFloat_AsDouble(object);
     if (value == -1 && PyErr_Occurred() != nullptr) {
       PyErr_Clear();
-      fail<TypeError>("must hold numbers, got one of " + std::string(Py_TYPE(number)->tp_name));
+      fail<TypeError>("must hold numbers, got one of " + std::string(Py_TYPE(object)->tp_name));
     }
-    add(value);
+    return value;
   }
 
-  void add(double value) {
-    if (!(std::abs(value) <= kMaxCoordinate)) {
+  void end_ring() {
+    const std::vector<double>& vertices = rings_.vertices;
+    const std::size_t begin = 2 * static_cast<std::size_t>(rings_.rings.back());
+    bool allowed = true;
+    for (std::size_t i = begin; i < vertices.size(); ++i) allowed &= std::abs(vertices[i]) <= kMaxCoordinate;
+    for (std::size_t i = begin; !allowed && i < vertices.size(); ++i) {
+      if (std::abs(vertices[i]) <= kMaxCoordinate) continue;
       fail<std::invalid_argument>("must have coordinates of at most 2^27, got " +
-                                  std::string(py::str(py::float_(value))));
+                                  std::string(py::str(py::float_(vertices[i]))));
     }
-    rings_.vertices.push_back(value);
+    rings_.rings.push_back(static_cast<std::int64_t>(vertices.size() / 2));
   }
-
-  void end_ring() { rings_.rings.push_back(static_cast<std::int64_t>(rings_.vertices.size() / 2)); }
 
   static bool is_number(PyObject* object) {
     if (PyFloat_Check(object) || PyLong_Check(object)) return true;
@@ -164,6 +188,26 @@ class Reader {
   py::ssize_t mask_ = 0, ring_ = -1;
 };
 
+// The rings that Python gave, in memory that a thread keeps for its next call.
+class GivenRings {
+ public:
+  explicit GivenRings(py::handle polygons) : rings_(Reader(std::exchange(kept_, {})).read(polygons)) {}
+  ~GivenRings() {
+    constexpr std::size_t kMostKept = 1 << 20;  // numbers
+    if (rings_.vertices.capacity() <= kMostKept && rings_.rings.capacity() <= kMostKept) kept_ = std::move(rings_);
+  }
+  GivenRings(const GivenRings&) = delete;
+  GivenRings& operator=(const GivenRings&) = delete;
+
+  const PolygonRings& operator*() const { return rings_; }
+
+ private:
+  static thread_local PolygonRings kept_;
+
+  PolygonRings rings_;
+};
+thread_local PolygonRings GivenRings::kept_;
+
 void check_extent(std::int64_t h, std::int64_t w) {
   constexpr std::int64_t kMax = std::int64_t{1} << 31;
   if (h < kMax && w < kMax) return;
@@ -181,7 +225,8 @@ FillRule rule_of(std::string_view rule) { return rule == "coco" ? FillRule::coco
 // `output` is "bool", "uint8" or "packed".
 py::object fill_polygons(py::handle polygons, std::int64_t h, std::int64_t w, std::string_view rule,
                          std::string_view output) {
-  const PolygonRings rings = Reader().read(polygons);
+  const GivenRings given(polygons);
+  const PolygonRings& rings = *given;
   check_extent(h, w);
   const bool packed = output == "packed";
   py::array masks = zeros(output == "bool" ? "bool" : "uint8", rings.count(), h, packed ? 8 * ((w + 63) / 64) : w);
@@ -228,7 +273,8 @@ py::array_t<T> as_array(std::vector<T>&& values) {
 }
 
 py::tuple fill_polygons_rle(py::handle polygons, std::int64_t h, std::int64_t w, std::string_view rule) {
-  const PolygonRings rings = Reader().read(polygons);
+  const GivenRings given(polygons);
+  const PolygonRings& rings = *given;
   check_extent(h, w);
   if (h * w > std::int64_t{0xFFFFFFFF}) {
     throw std::invalid_argument(std::string(kFill) + ": size must be (H, W) of at most 2^32 - 1 pixels, got (" +

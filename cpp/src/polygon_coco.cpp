@@ -15,53 +15,53 @@ namespace {
 constexpr double kFiner = 5;                      // how much the grid is
 constexpr std::int64_t kMostCrossings = 1 << 20;  // held at a time, unless a column has more
 
-// Column c lies between u = 5c + 2 and 5c + 3.
-std::int64_t first_column(std::int64_t smallest_u) { return smallest_u <= 2 ? 0 : (smallest_u + 2) / 5; }
-std::int64_t end_column(std::int64_t largest_u, std::int64_t w) {
-  return largest_u < 3 ? 0 : std::min((largest_u + 2) / 5, w);
+// Column c lies between u = 5c + 2 and 5c + 3. Divisions are of 32 bits without a sign, the cheapest.
+std::int64_t first_column(std::int32_t smallest_u) {
+  return static_cast<std::uint32_t>(std::max(smallest_u, 0) + 2) / 5;
 }
-std::int64_t row_of(std::int64_t v, std::int64_t h) { return std::clamp<std::int64_t>(v + 2, 0, 5 * h) / 5; }
+std::int64_t end_column(std::int32_t largest_u, std::int64_t w) {
+  return std::min<std::int64_t>(static_cast<std::uint32_t>(std::max(largest_u, 0) + 2) / 5, w);
+}
+std::int64_t row_of(std::int32_t v, std::int64_t h) {
+  return std::min<std::int64_t>(static_cast<std::uint32_t>(std::max(v, -2) + 2) / 5, h);
+}
 
 // An edge of the walk, in whichever direction.
 class Edge {
  public:
   Edge(const std::int32_t* a, const std::int32_t* b) {
-    const std::int64_t dx = std::abs(std::int64_t{a[0]} - b[0]), dy = std::abs(std::int64_t{a[1]} - b[1]);
+    const std::int32_t dx = std::abs(a[0] - b[0]), dy = std::abs(a[1] - b[1]);
     flat_ = dx >= dy;
     if (flat_ ? a[0] > b[0] : a[1] > b[1]) std::swap(a, b);
     u_ = a[0];
     v_ = a[1];
-    last_u_ = b[0];
     steps_ = flat_ ? dx : dy;
-    slope_ = static_cast<double>(flat_ ? std::int64_t{b[1]} - v_ : last_u_ - u_) / static_cast<double>(steps_);
+    slope_ = static_cast<double>(flat_ ? b[1] - v_ : b[0] - u_) / static_cast<double>(steps_);
   }
 
-  std::int64_t first_column() const { return coco::first_column(std::min(u_, last_u_)); }
-  std::int64_t end_column(std::int64_t w) const { return coco::end_column(std::max(u_, last_u_), w); }
-
   // The lower v of the two on either side of the centre of column c, which the edge crosses.
-  std::int64_t crossing(std::int64_t c) const {
-    const std::int64_t u = 5 * c + 2;
+  std::int32_t crossing(std::int64_t c) const {
+    const auto u = static_cast<std::int32_t>(5 * c + 2);
     if (flat_) {
-      const std::int64_t step = u - u_ + (slope_ < 0 ? 1 : 0);
-      return static_cast<std::int64_t>(static_cast<double>(v_) + slope_ * static_cast<double>(step) + 0.5);
+      const std::int32_t step = u - u_ + (slope_ < 0 ? 1 : 0);
+      return static_cast<std::int32_t>(static_cast<double>(v_) + slope_ * static_cast<double>(step) + 0.5);
     }
     // The first step that has come to the other side: about where the line meets u + 0.5, give or take a rounding.
     const double guess = (static_cast<double>(u - u_) + 0.5) / slope_;
-    std::int64_t step = std::clamp<std::int64_t>(static_cast<std::int64_t>(guess) + 1, 1, steps_);
+    std::int32_t step = std::clamp(static_cast<std::int32_t>(guess) + 1, 1, steps_);
     while (step > 1 && is_beyond(step - 1, u)) --step;
     while (step < steps_ && !is_beyond(step, u)) ++step;
     return v_ + step - 1;
   }
 
  private:
-  bool is_beyond(std::int64_t step, std::int64_t u) const {
+  bool is_beyond(std::int32_t step, std::int32_t u) const {
     const double at = static_cast<double>(u_) + slope_ * static_cast<double>(step) + 0.5;
-    return slope_ > 0 ? at >= static_cast<double>(u + 1) : at < static_cast<double>(u + 1);
+    return (at >= static_cast<double>(u + 1)) == (slope_ > 0);
   }
 
   bool flat_;
-  std::int64_t u_, v_, last_u_, steps_;
+  std::int32_t u_, v_, steps_;
   double slope_;
 };
 
@@ -69,7 +69,7 @@ class Edge {
 struct Grid {
   const std::int32_t* vertices = nullptr;
   std::int64_t edges = 0;
-  std::int64_t min_u = 0, max_u = 0, min_v = 0, max_v = 0;
+  std::int32_t min_u = 0, max_u = 0, min_v = 0, max_v = 0;
 };
 
 Grid to_grid(Ring ring, std::vector<std::int32_t>& memory) {
@@ -97,14 +97,15 @@ Box box_of(const Grid& grid, std::int64_t h, std::int64_t w) {
   return {first_column(grid.min_u), row_of(grid.min_v, h), end_column(grid.max_u, w), row_of(grid.max_v, h)};
 }
 
-// Calls visit(column, row) for every crossing of columns [begin, end).
+// Calls visit(column, row) for every crossing of columns [begin, end) by an edge.
 template <class Visit>
-void visit_crossings(const Grid& grid, std::int64_t begin, std::int64_t end, std::int64_t h, const Visit& visit) {
-  for (std::int64_t i = 0; i < grid.edges; ++i) {
-    const Edge edge(grid.vertices + 2 * i, grid.vertices + 2 * i + 2);
-    const std::int64_t first = std::max(edge.first_column(), begin), last = edge.end_column(end);
-    for (std::int64_t c = first; c < last; ++c) visit(c, row_of(edge.crossing(c), h));
-  }
+void visit_crossings(const std::int32_t* edge, std::int64_t begin, std::int64_t end, std::int64_t h,
+                     const Visit& visit) {
+  const std::int64_t first = std::max(first_column(std::min(edge[0], edge[2])), begin);
+  const std::int64_t last = end_column(std::max(edge[0], edge[2]), end);
+  if (first >= last) return;
+  const Edge line(edge, edge + 2);
+  for (std::int64_t c = first; c < last; ++c) visit(c, row_of(line.crossing(c), h));
 }
 
 // Appends the pixels that a ring covers.
@@ -114,13 +115,20 @@ void append_spans(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& 
   const auto columns = static_cast<std::size_t>(box.x1 - box.x0);
   std::vector<std::int32_t>& cursors = memory.cursors;
   cursors.assign(columns + 1, 0);
+  // Many edges are too short to cross a column, and which ones is hard to predict: they are left out without a branch.
+  std::vector<std::int32_t>& edges = memory.edges;
+  edges.resize(static_cast<std::size_t>(grid.edges));
+  std::size_t crossing = 0;
   for (std::int64_t i = 0; i < grid.edges; ++i) {
-    const std::int64_t a = grid.vertices[2 * i], b = grid.vertices[2 * i + 2];
-    const std::int64_t first = first_column(std::min(a, b)), end = end_column(std::max(a, b), w);
-    if (first >= end) continue;
+    const std::int32_t a = grid.vertices[2 * i], b = grid.vertices[2 * i + 2];
+    const std::int64_t first = std::min(first_column(std::min(a, b)), box.x1);
+    const std::int64_t end = std::max(end_column(std::max(a, b), w), first);
+    edges[crossing] = static_cast<std::int32_t>(i);
+    crossing += first < end ? 1 : 0;
     ++cursors[static_cast<std::size_t>(first - box.x0)];
     --cursors[static_cast<std::size_t>(end - box.x0)];
   }
+  edges.resize(crossing);
   for (std::size_t c = 1; c < columns; ++c) cursors[c] += cursors[c - 1];
 
   const std::size_t ring_begin = spans.size();
@@ -136,9 +144,11 @@ void append_spans(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& 
     memory.crossings.resize(static_cast<std::size_t>(total));
     std::int32_t* const crossings = memory.crossings.data();
     const auto x0 = box.x0 + static_cast<std::int64_t>(begin), x1 = box.x0 + static_cast<std::int64_t>(end);
-    visit_crossings(grid, x0, x1, h, [&](std::int64_t c, std::int64_t row) {
-      crossings[cursors[static_cast<std::size_t>(c - box.x0)]++] = static_cast<std::int32_t>(row);
-    });
+    for (const std::int32_t edge : edges) {
+      visit_crossings(grid.vertices + 2 * std::int64_t{edge}, x0, x1, h, [&](std::int64_t c, std::int64_t row) {
+        crossings[cursors[static_cast<std::size_t>(c - box.x0)]++] = static_cast<std::int32_t>(row);
+      });
+    }
     std::int32_t* at = crossings;
     for (std::size_t c = begin; c < end; ++c) {
       std::int32_t* const stop = crossings + cursors[c];
@@ -182,9 +192,11 @@ void fill_ring(const Grid& grid, std::int64_t h, std::int64_t w, FillMemory& mem
   Canvas& toggles = memory.toggles;
   Canvas& covered = memory.covered;
   toggles.reset(box);
-  visit_crossings(grid, box.x0, box.x1, h, [&](std::int64_t c, std::int64_t row) {
-    if (row < box.y1) toggles.toggle(c, row);
-  });
+  for (std::int64_t i = 0; i < grid.edges; ++i) {
+    visit_crossings(grid.vertices + 2 * i, box.x0, box.x1, h, [&](std::int64_t c, std::int64_t row) {
+      if (row < box.y1) toggles.toggle(c, row);
+    });
+  }
   const std::int64_t words = toggles.words(), shift = (toggles.x0() - covered.x0()) / 64;
   for (std::int64_t y = box.y0; y < box.y1; ++y) {
     std::uint64_t* const row = toggles.row(y);
@@ -222,14 +234,15 @@ void fill_rle(const MaskRings& rings, std::int64_t h, std::int64_t w, FillMemory
     append_spans(to_grid(rings.ring(k), memory.grid), h, w, memory, spans);
   }
   if (rings.count() > 1) unite(spans);
-  counts.reserve(2 * spans.size() + 1);
+  const std::int64_t end = h * w, last = spans.empty() ? 0 : spans.back().end;
+  counts.resize(2 * spans.size() + (last < end ? 1 : 0));
   std::int64_t position = 0;
-  for (const Span& span : spans) {
-    counts.push_back(static_cast<std::uint32_t>(span.begin - position));
-    counts.push_back(static_cast<std::uint32_t>(span.end - span.begin));
-    position = span.end;
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    counts[2 * i] = static_cast<std::uint32_t>(spans[i].begin - position);
+    counts[2 * i + 1] = static_cast<std::uint32_t>(spans[i].end - spans[i].begin);
+    position = spans[i].end;
   }
-  if (position < h * w || counts.empty()) counts.push_back(static_cast<std::uint32_t>(h * w - position));
+  if (last < end) counts.back() = static_cast<std::uint32_t>(end - last);
 }
 
 }  // namespace rapidmask::cpu::coco

@@ -78,6 +78,7 @@ struct Span {
 struct FillMemory {
   Canvas covered, toggles;
   std::vector<std::int32_t> grid;       // vertices of a ring on the grid of the rule
+  std::vector<std::int32_t> edges;      // of a ring
   std::vector<std::int32_t> cursors;    // of each column
   std::vector<std::int32_t> crossings;  // rows
   std::vector<Span> spans;

@@ -1,4 +1,4 @@
-"""Pictures, label maps and COCO's JSON, from and to files.
+"""Pictures, label maps and COCO's JSON, from and to files; annotation records of COCO and LabelMe.
 
 Pictures are read and written by Pillow, which is imported with the first call that needs it. Every file appears whole
 or not at all: it is written beside its place under another name, then renamed.
@@ -19,7 +19,23 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ._containers import RLEMasks
+from ._records import coco_annotations, labelme_record, masks_from_coco, masks_from_labelme, rle_from_labels
+
+__all__ = [
+    "MAX_PNG_LABEL",
+    "coco_annotations",
+    "labelme_record",
+    "masks_from_coco",
+    "masks_from_labelme",
+    "pillow",
+    "read_image",
+    "replacing",
+    "rle_from_labels",
+    "to_grey",
+    "write_coco",
+    "write_image",
+    "write_labels",
+]
 
 MAX_PNG_LABEL = 65535  # a grey PNG has at most 16 bits
 
@@ -187,83 +203,6 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None
         raise ValueError(f"write_labels: labels must be from 0 to {limit} in this format, got {found}")
     dtype = np.uint8 if largest <= 255 else np.uint16 if largest <= MAX_PNG_LABEL else np.int32
     write_image(path, labels.astype(dtype))
-
-
-def rle_from_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], RLEMasks]:
-    """Encode every label of a map as a mask, in one pass over the pixels.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray of integers, shape (H, W)
-        0 and less is background.
-
-    Returns
-    -------
-    values : numpy.ndarray, shape (N,)
-        The labels found, ascending.
-    masks : RLEMasks
-        The mask of each.
-    """
-    flat = labels.ravel(order="F")
-    begins = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    begins = np.concatenate([np.zeros(min(1, flat.size), np.int64), begins])
-    lengths = np.diff(begins, append=flat.size)
-    kept = flat[begins] > 0
-    begins, lengths = begins[kept], lengths[kept]
-    order = np.argsort(flat[begins], kind="stable")  # the runs of a label stay in column order
-    begins, lengths = begins[order], lengths[order]
-    values, first = np.unique(flat[begins], return_index=True)
-
-    ends = begins + lengths
-    gaps = begins - np.concatenate([np.zeros(1, np.int64), ends])[: len(ends)]
-    gaps[first] = begins[first]
-    last = np.append(first[1:], len(ends))[: len(first)] - 1
-    tails = flat.size - ends[last]
-    counts = np.stack([gaps, lengths], axis=1).ravel()
-    counts = np.insert(counts, 2 * (last + 1)[tails > 0], tails[tails > 0])
-    offsets = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(2 * (last + 1 - first) + (tails > 0), out=offsets[1:])
-    return values, RLEMasks(counts.astype(np.uint32), offsets, (labels.shape[0], labels.shape[1]))
-
-
-def coco_annotations(
-    labels: npt.NDArray[Any], *, image_id: int = 1, category_id: int = 1, first_id: int = 1
-) -> list[dict[str, Any]]:
-    """Describe every label of a map as an annotation of COCO.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray of integers, shape (H, W)
-        0 and less is background.
-    image_id, category_id : int
-        Copied into each annotation.
-    first_id : int
-        Id of the first annotation. Ids go on from there, so that with labels 1 to N and 1 here they are the labels.
-
-    Returns
-    -------
-    list of dict
-        In ascending order of labels, with ``segmentation`` in compressed run lengths as text, ``area`` in pixels and
-        ``bbox`` as [x, y, width, height].
-    """
-    _, masks = rle_from_labels(labels)
-    annotations = []
-    for i, (rle, area, box) in enumerate(
-        zip(masks.to_coco("str"), masks.area().tolist(), masks.boxes().tolist(), strict=True)
-    ):
-        x0, y0, x1, y1 = box
-        annotations.append(
-            {
-                "id": first_id + i,
-                "image_id": image_id,
-                "category_id": category_id,
-                "segmentation": rle,
-                "area": area,
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "iscrowd": 0,
-            }
-        )
-    return annotations
 
 
 def write_coco(

@@ -57,8 +57,8 @@ def polygons_to_masks(
 
     Returns
     -------
-    array (N, H, W), PackedMasks or RLEMasks
-        The masks, on the host.
+    numpy.ndarray (N, H, W), PackedMasks or RLEMasks
+        The masks.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def masks_to_polygons(
 
     Returns
     -------
-    list of N lists of arrays of int32, shape (K, 2); of N BorderTrees with "tree"
+    list of N lists of numpy.ndarray of int32, shape (K, 2); of N BorderTrees with "tree"
         For each mask the borders, each the (x, y) of pixels of the mask along it.
 
     Raises
