@@ -101,27 +101,36 @@ inline void transpose_words(TileVector (&rows)[8]) {
 
 std::uint32_t* emit_columns(const std::uint64_t* tiles, const std::uint32_t* tops, std::int64_t count,
                             std::int64_t columns, std::uint32_t first, std::uint32_t h, std::uint32_t* positions) {
-  TileVector rows{};
-  for (int k = 0; k < count && k < 8; ++k) rows[k] = tops[k];
-  // A column has its words in eight tiles at a time; groups of eight columns are transposed into vectors.
-  for (std::int64_t x0 = 0; x0 < columns; x0 += 8) {
-    if (count <= 8) {
-      TileVector words[8]{};
-      for (int k = 0; k < count; ++k) words[k] = load_words<8>(tiles + k * kTileSide + x0).v;
-      transpose_words(words);
-      for (int k = 0; k < 8; ++k) {  // columns past the last have no transitions
-        positions = emit_eight(words[k], rows + (first + static_cast<std::uint64_t>(x0 + k) * h), positions);
-      }
-      continue;
-    }
-    for (std::int64_t x = x0; x < x0 + 8 && x < columns; ++x) {
-      const auto begin = static_cast<std::uint32_t>(first + static_cast<std::uint64_t>(x) * h);
+  // Groups of eight columns are transposed into vectors, each of what eight tiles have of a column.
+  constexpr std::int64_t kMost = 64;
+  BusyWords<8 * kMost> busy;
+  TileVector words[kMost], rows[kMost / 8];
+  if (count > kMost) {
+    for (std::int64_t x = 0; x < columns; ++x, first += h) {
       for (std::int64_t k = 0; k < count; ++k) {
-        positions = emit_word(tiles[k * kTileSide + x], begin + tops[k], positions);
+        positions = emit_word(tiles[k * kTileSide + x], first + tops[k], positions);
       }
     }
+    return positions;
   }
-  return positions;
+  const int groups = static_cast<int>((count + 7) / 8);
+  for (int k = 0; k < 8 * groups; ++k) rows[k / 8][k % 8] = k < count ? tops[k] : 0;
+  for (std::int64_t x0 = 0; x0 < columns; x0 += 8) {
+    for (int g = 0; g < groups; ++g) {
+      TileVector eight[8]{};
+      for (int k = 0; k < 8 && 8 * g + k < count; ++k) {
+        eight[k] = load_words<8>(tiles + (8 * g + k) * kTileSide + x0).v;
+      }
+      transpose_words(eight);
+      for (int k = 0; k < 8; ++k) words[k * groups + g] = eight[k];
+    }
+    for (int k = 0; k < 8; ++k) {  // columns past the last have no transitions
+      const std::uint64_t begin = first + static_cast<std::uint64_t>(x0 + k) * h;
+      for (int g = 0; g < groups; ++g) busy.add(words[k * groups + g], rows[g] + begin);
+    }
+    if (groups > 1) positions = busy.emit(positions);
+  }
+  return busy.emit(positions);
 }
 
 #else
@@ -144,8 +153,16 @@ constexpr TileVector kWordPixels{0, 64, 128, 192, 256, 320, 384, 448};
 
 std::uint32_t* emit_words(const std::uint64_t* words, std::int64_t count, std::uint32_t first,
                           std::uint32_t* positions) {
-  std::int64_t busy[kEmitWords / kVectorWords + 1], n_busy = 0;  // vectors that have transitions
   const std::int64_t rest = count % kVectorWords;
+#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__BMI2__)
+  BusyWords<kEmitWords> busy;
+  for (std::int64_t i = 0; i + 8 <= count; i += 8) {
+    busy.add(load_words<8>(words + i).v ^ from_left<8>(words + i).v,
+             kWordPixels + (first + static_cast<std::uint64_t>(64 * i)));
+  }
+  positions = busy.emit(positions);
+#else
+  std::int64_t busy[kEmitWords / kVectorWords + 1], n_busy = 0;  // vectors that have transitions
   for (std::int64_t i = 0; i + kVectorWords <= count; i += kVectorWords) {
     const auto word = load_words<kVectorWords>(words + i);
     const WordsOf<kVectorWords> changed{word.v ^ from_left<kVectorWords>(words + i).v};
@@ -155,16 +172,12 @@ std::uint32_t* emit_words(const std::uint64_t* words, std::int64_t count, std::u
   for (std::int64_t b = 0; b < n_busy; ++b) {
     const std::int64_t begin = busy[b];
     const std::uint32_t base = first + static_cast<std::uint32_t>(64 * begin);
-#if defined(__AVX512F__) && defined(__AVX512CD__) && defined(__BMI2__)
-    const auto word = load_words<kVectorWords>(words + begin);
-    positions = emit_eight(word.v ^ from_left<kVectorWords>(words + begin).v, kWordPixels + base, positions);
-#else
     for (std::int64_t k = begin; k < begin + kVectorWords; ++k) {
       positions = emit_word(words[k] ^ (words[k] << 1 | words[k - 1] >> 63),
                             base + 64 * static_cast<std::uint32_t>(k - begin), positions);
     }
-#endif
   }
+#endif
   for (std::int64_t i = count - rest; i < count; ++i) {
     positions = emit_word(words[i] ^ (words[i] << 1 | words[i - 1] >> 63), first + static_cast<std::uint32_t>(64 * i),
                           positions);
@@ -172,36 +185,20 @@ std::uint32_t* emit_words(const std::uint64_t* words, std::int64_t count, std::u
   return positions;
 }
 
-// Words are compared a block later than they are packed, since what was stored in pieces cannot be loaded in one at
-// once.
 std::uint32_t* emit_bytes(const std::uint8_t* pixels, std::int64_t count, std::uint32_t first, bool& last,
                           std::uint32_t* positions) {
-  constexpr std::int64_t kBlock = 64;
-  std::uint64_t words[1 + kEmitBytes / 64];  // with one that ends in the pixel before them
+  std::uint64_t words[1 + kEmitWords];  // with one that ends in the pixel before them
   words[0] = std::uint64_t{last} << 63;
-  std::int64_t packed = 0, done = 0;
-  while (64 * (packed + kBlock) <= count) {
-    for (const std::int64_t end = packed + kBlock; packed < end; ++packed) {
-      words[1 + packed] = pack64(pixels + 64 * packed);
-    }
-    if (packed - done > kBlock) {
-      positions = emit_words(words + 1 + done, kBlock, first + static_cast<std::uint32_t>(64 * done), positions);
-      done += kBlock;
-    }
-  }
-  for (; 64 * packed + 64 <= count; ++packed) words[1 + packed] = pack64(pixels + 64 * packed);
-  if (const std::int64_t rest = count - 64 * packed; rest > 0) {
+  std::int64_t n = 0;
+  for (; 64 * n + 64 <= count; ++n) words[1 + n] = pack64(pixels + 64 * n);
+  if (const std::int64_t rest = count - 64 * n; rest > 0) {
     // The last pixel is repeated to the end of its word, which adds no transition.
-    std::uint64_t word = pack_tail(pixels + 64 * packed, rest);
+    std::uint64_t word = pack_tail(pixels + 64 * n, rest);
     if ((word >> (rest - 1) & 1) != 0) word |= ~std::uint64_t{0} << rest;
-    words[1 + packed++] = word;
+    words[1 + n++] = word;
   }
-  last = words[packed] >> 63 != 0;
-  for (; done < packed; done += kBlock) {
-    const std::int64_t n = packed - done < kBlock ? packed - done : kBlock;
-    positions = emit_words(words + 1 + done, n, first + static_cast<std::uint32_t>(64 * done), positions);
-  }
-  return positions;
+  last = words[n] >> 63 != 0;
+  return emit_words(words + 1, n, first, positions);
 }
 
 // Sets the bits [begin, end) of words.

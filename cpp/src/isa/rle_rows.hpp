@@ -12,7 +12,7 @@ namespace rapidmask {
 inline constexpr std::int64_t kEmitSlack = 64;  // positions that may be written past the last
 inline constexpr std::int64_t kFillSlack = 8;   // words that may be read past the last
 
-inline constexpr std::int64_t kEmitBytes = 1 << 15, kEmitWords = 64;  // at most in one call
+inline constexpr std::int64_t kEmitWords = 64, kEmitBytes = 64 * kEmitWords;  // at most in one call
 
 // The foreground of a mask, run by run.
 struct ForegroundRuns {
