@@ -269,7 +269,7 @@ def test_crops_are_those_of_the_masks(isa, rng, density):
 def test_decoding_writes_out_and_nothing_else(isa, name):
     masks = np.asarray(HOSTILE[name])
     rle = rapidmask.rle_encode(masks)
-    height, width = masks.shape[1:]
+    _, height, width = masks.shape
     for box in (None, (0, 0, width, height), (width // 3, height // 3, width, height)):
         expected = masks if box is None else masks[:, box[1] :, box[0] :]
         for output, dtype in (("bool", bool), ("uint8", np.uint8)):

@@ -240,7 +240,8 @@ py::object fill_polygons(py::handle polygons, std::int64_t h, std::int64_t w, st
 
 // A list of COCO's dictionaries, one for each polygon; the size is of pixels.
 py::list coco_from_polygons(py::handle polygons, std::int64_t h, std::int64_t w) {
-  const PolygonRings rings = Reader().read(polygons);
+  const GivenRings given(polygons);
+  const PolygonRings& rings = *given;
   check_extent(h, w);
   check_run_size(kFill, h, w);
   RunLengths runs;

@@ -1,7 +1,6 @@
 // Set operations on run lengths on the CPU, which never see a pixel.
 
 #include <algorithm>
-#include <limits>
 
 #include "rle_positions.hpp"
 
@@ -41,91 +40,77 @@ std::uint32_t* combine(const std::uint32_t* a, const std::uint32_t* b, std::uint
   }
 }
 
-// The runs of one value of a mask, one after the other.
-struct RunCursor {
-  const std::uint32_t* next;
-  const std::uint32_t* last;
-  std::uint64_t begin, end;  // of the run at hand
+constexpr std::int64_t kWindowPixels = 1 << 18;  // 32 KiB of bits
 
-  void advance() {
-    constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-    if (last - next < 2) {
-      begin = end = kNever;
-      return;
-    }
-    begin = end + next[0];
-    end = begin + next[1];
-    next += 2;
-  }
-};
-
-constexpr std::uint64_t kWindowPixels = 1 << 18;  // 32 KiB of bits
-
-// The transitions of the union of all cursors' runs, found window by window in bits. `last` is what the pixel before
-// the first one is taken for.
+// The transitions of the union of masks, found window by window in bits.
 class Union {
  public:
-  Union(std::vector<RunCursor> cursors, std::uint64_t pixels, bool last)
-      : cursors_(std::move(cursors)),
-        pixels_(pixels),
-        last_(last),
-        memory_(1 + (std::min(pixels, kWindowPixels) + 63) / 64 + kFillSlack),
-        words_(memory_.data() + 1) {}
+  explicit Union(const ConstRunLengths& runs)
+      : pixels_(runs.h * runs.w), memory_(static_cast<std::size_t>(1 + kWindowPixels / 64 + kFillSlack)) {
+    for (std::int64_t i = 0; i < runs.n; ++i) {
+      masks_.push_back({runs.counts + runs.offsets[i], runs.counts + runs.offsets[i + 1], 0, 0});
+      masks_.back().advance();
+    }
+  }
 
   void find(Positions& positions) {
-    std::uint64_t done = 0;
+    std::int64_t done = 0;
     for (;;) {
-      std::uint64_t next = pixels_;
-      for (const RunCursor& cursor : cursors_) next = std::min(next, cursor.begin);
-      const std::uint64_t begin = std::max(done, next < pixels_ ? next / 64 * 64 : pixels_);
+      std::int64_t next = pixels_;
+      for (const ForegroundRuns& mask : masks_) next = std::min(next, mask.begin);
+      const std::int64_t begin = std::max(done, next < pixels_ ? next / 64 * 64 : pixels_);
       if (begin > done && last_) {  // nothing is set in between
         positions.push_back(static_cast<std::uint32_t>(done));
         last_ = false;
       }
       if (begin >= pixels_) return;
       done = std::min(begin + kWindowPixels, pixels_);
-      fill(begin, done);
-      emit(begin, done, positions);
+      find_in_window(begin, done, positions);
     }
   }
 
  private:
-  void fill(std::uint64_t begin, std::uint64_t end) {
-    const auto fill = rle_rows().fill;
-    std::fill(memory_.begin(), memory_.end(), 0);
-    for (RunCursor& cursor : cursors_) {
-      while (cursor.begin < end) {
-        fill(words_, static_cast<std::int64_t>(std::max(cursor.begin, begin) - begin),
-             static_cast<std::int64_t>(std::min(cursor.end, end) - begin));
-        if (cursor.end > end) {
-          cursor.begin = end;
-          break;
-        }
-        cursor.advance();
-      }
+  void find_in_window(std::int64_t begin, std::int64_t end, Positions& positions) {
+    const std::int64_t count = (end - begin + 63) / 64;
+    std::uint64_t* words = memory_.data() + 1;
+    std::fill_n(words, count + kFillSlack, 0);
+    for (ForegroundRuns& mask : masks_) rle_rows().fill(mask, begin, end, words);
+    if (end % 64 != 0 && (words[count - 1] >> ((end - 1) % 64) & 1) != 0) {
+      words[count - 1] |= ~std::uint64_t{0} << (end % 64);  // no transition past the last pixel
     }
-  }
-
-  void emit(std::uint64_t begin, std::uint64_t end, Positions& positions) {
-    const auto count = static_cast<std::int64_t>((end - begin + 63) / 64);
-    if (end % 64 != 0 && (words_[count - 1] >> ((end - 1) % 64) & 1) != 0) {
-      words_[count - 1] |= ~std::uint64_t{0} << (end % 64);  // no transition past the last pixel
-    }
-    words_[-1] = std::uint64_t{last_} << 63;
+    words[-1] = std::uint64_t{last_} << 63;
     for (std::int64_t i = 0; i < count; i += kEmitWords) {
-      positions.set_end(rle_rows().emit_words(words_ + i, std::min(kEmitWords, count - i),
-                                              static_cast<std::uint32_t>(begin + static_cast<std::uint64_t>(64 * i)),
+      positions.set_end(rle_rows().emit_words(words + i, std::min(kEmitWords, count - i),
+                                              static_cast<std::uint32_t>(begin + 64 * i),
                                               positions.reserve(64 * kEmitWords)));
     }
-    last_ = words_[count - 1] >> 63 != 0;
+    last_ = words[count - 1] >> 63 != 0;
   }
 
-  std::vector<RunCursor> cursors_;
-  std::uint64_t pixels_;
-  bool last_;
+  std::int64_t pixels_;
+  bool last_ = false;  // the pixel before the window
+  std::vector<ForegroundRuns> masks_;
   std::vector<std::uint64_t> memory_;
-  std::uint64_t* words_;
 };
+
+// The transitions of the intersection of masks, of one after the other: it is soon empty where they are many.
+void intersect_all(const ConstRunLengths& runs, Positions& positions) {
+  const std::int64_t pixels = runs.h * runs.w;
+  std::vector<std::uint32_t> common(runs.counts, runs.counts + runs.offsets[1]);
+  for (std::int64_t i = 1; i < runs.n && common.size() > 1; ++i) {
+    const std::int64_t first = runs.offsets[i], count = runs.offsets[i + 1] - first;
+    positions.clear();
+    positions.set_end(combine(common.data(), runs.counts + first, static_cast<std::uint64_t>(pixels),
+                              truth_table(SetOperation::intersection),
+                              positions.reserve(static_cast<std::int64_t>(common.size()) + count)));
+    positions.end_mask(0, pixels);
+    common.resize(static_cast<std::size_t>(positions.size()));
+    rle_rows().lengths(positions.data(), positions.size(), common.data());
+  }
+  positions.clear();
+  std::uint32_t position = 0;
+  for (const std::uint32_t count : common) positions.push_back(position += count);
+}
 
 FoundRuns collected(std::int64_t n, std::unique_ptr<RunCollector> collector) {
   std::vector<std::unique_ptr<RunCollector>> collectors;
@@ -179,22 +164,11 @@ FoundRuns rle_merge(const Context&, const ConstRunLengths& runs, bool intersect)
   auto collector = std::make_unique<RunCollector>();
   collector->add(0, pixels, [&](Positions& positions) {
     if (runs.n == 0) return;
-    // What is in all masks is what is not in the union of their backgrounds.
-    std::vector<RunCursor> cursors;
-    for (std::int64_t i = 0; i < runs.n; ++i) {
-      const std::uint32_t* counts = runs.counts + runs.offsets[i];
-      const std::uint32_t* last = runs.counts + runs.offsets[i + 1];
-      RunCursor cursor{counts, last, 0, 0};
-      if (intersect) {
-        cursor.next = counts + 1;
-        cursor.end = counts[0];
-        if (counts[0] == 0) cursor.advance();
-      } else {
-        cursor.advance();
-      }
-      cursors.push_back(cursor);
+    if (intersect) {
+      intersect_all(runs, positions);
+    } else {
+      Union(runs).find(positions);
     }
-    Union(std::move(cursors), static_cast<std::uint64_t>(pixels), intersect).find(positions);
   });
   return collected(1, std::move(collector));
 }

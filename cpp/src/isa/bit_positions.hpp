@@ -62,6 +62,30 @@ namespace {
   _mm512_storeu_si512(positions, _mm512_maskz_compress_epi32(static_cast<__mmask16>(both), places));
   return positions + __builtin_popcount(both);
 }
+
+// Words with their bases, of which those without any bit are dropped: of most vectors one or two words are left.
+template <int kWords>
+class BusyWords {
+ public:
+  void add(WordsOf<8>::Vector words, WordsOf<8>::Vector bases) {
+    const auto busy = static_cast<__mmask8>(non_zero({words}));
+    _mm512_storeu_si512(words_ + count_, _mm512_maskz_compress_epi64(busy, reinterpret_cast<__m512i>(words)));
+    _mm512_storeu_si512(bases_ + count_, _mm512_maskz_compress_epi64(busy, reinterpret_cast<__m512i>(bases)));
+    count_ += __builtin_popcount(busy);
+  }
+  std::uint32_t* emit(std::uint32_t* positions) {
+    _mm512_storeu_si512(words_ + count_, _mm512_setzero_si512());
+    for (int i = 0; i < count_; i += 8) {
+      positions = emit_eight(load_words<8>(words_ + i).v, load_words<8>(bases_ + i).v, positions);
+    }
+    count_ = 0;
+    return positions;
+  }
+
+ private:
+  std::uint64_t words_[kWords + 8], bases_[kWords + 8];
+  int count_ = 0;
+};
 #endif
 
 }  // namespace

@@ -12,7 +12,26 @@ namespace rapidmask {
 inline constexpr std::int64_t kEmitSlack = 64;  // positions that may be written past the last
 inline constexpr std::int64_t kFillSlack = 8;   // words that may be read past the last
 
-inline constexpr std::int64_t kEmitBytes = 4096, kEmitWords = kEmitBytes / 64;  // at most in one call
+inline constexpr std::int64_t kEmitWords = 64, kEmitBytes = 64 * kEmitWords;  // at most in one call
+
+// The foreground of a mask, run by run.
+struct ForegroundRuns {
+  const std::uint32_t* next;
+  const std::uint32_t* last;
+  std::int64_t begin, end;  // the run at hand; both kNever after the last
+
+  static constexpr std::int64_t kNever = std::int64_t{1} << 62;
+
+  __attribute__((always_inline)) void advance() {
+    if (last - next < 2) {
+      begin = end = kNever;
+      return;
+    }
+    begin = end + next[0];
+    end = begin + next[1];
+    next += 2;
+  }
+};
 
 struct RleRows {
   // changed[s] gathers the transitions of column s of words: the bits in which each of `count` rows differs from the
@@ -36,8 +55,9 @@ struct RleRows {
   // The same of pixels in the bits of up to kEmitWords words, where words[-1] ends with the pixel before them.
   std::uint32_t* (*emit_words)(const std::uint64_t* words, std::int64_t count, std::uint32_t first,
                                std::uint32_t* positions);
-  // Sets the bits [begin, end) of words, of which kFillSlack past the last may be read and written back.
-  void (*fill)(std::uint64_t* words, std::int64_t begin, std::int64_t end);
+  // Sets what the runs have of the pixels [begin, end), the first of which is bit 0 of words, and moves them on to
+  // `end`. kFillSlack words past the last may be read and written back.
+  void (*fill)(ForegroundRuns& runs, std::int64_t begin, std::int64_t end, std::uint64_t* words);
   // Differences of positions: the length of each run. The one before the first is 0.
   void (*lengths)(const std::uint32_t* ends, std::int64_t count, std::uint32_t* counts);
 };

@@ -50,7 +50,7 @@ def area(rleObjs: RLE | list[RLE]) -> Any:
     return _cpu.coco_area([rleObjs])[0]
 
 
-def toBbox(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.float64]:
+def toBbox(rleObjs: RLE | list[RLE]) -> Any:
     """Return the box ``[x, y, w, h]`` of a dictionary, or ``(n, 4)`` of a list; zeros for an empty mask."""
     if type(rleObjs) is list:
         return _cpu.coco_to_bbox(rleObjs)

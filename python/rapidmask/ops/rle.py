@@ -217,7 +217,8 @@ def rle_merge(rle: RLEMasks | Sequence[dict[str, Any]], *, intersect: bool = Fal
     """
     masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
     module = _dispatch.host_backend("rle_merge", masks.counts)
-    return RLEMasks._wrap(*module.rle_merge(masks.counts, masks.offsets, *masks.size, bool(intersect)), masks.size)
+    counts, offsets = module.rle_merge(masks.counts, masks.offsets, *masks.size, bool(intersect))
+    return RLEMasks._wrap(counts, offsets, masks.size)
 
 
 def rle_to_string(counts: npt.ArrayLike) -> bytes:
