@@ -106,8 +106,8 @@ def assert_documented(function, name):
     found = sections(text)
     parameters = [p for p in inspect.signature(function).parameters if p not in ("self", "cls")]
     documented = found.get("Parameters", "")
-    lines = re.findall(r"^(\w[\w, *]*?)(?: ?:.*)?$", documented, re.MULTILINE)
-    listed = [name.strip() for line in lines for name in line.split(",")]
+    lines = re.findall(r"^([\w*][\w, *]*?)(?: ?:.*)?$", documented, re.MULTILINE)
+    listed = [name.strip(" *") for line in lines for name in line.split(",")]
     return found, parameters, listed
 
 

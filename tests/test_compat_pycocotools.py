@@ -1,5 +1,8 @@
 """The drop-in for pycocotools, against pycocotools itself: the same results, types, orders and errors."""
 
+import importlib.util
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -272,3 +275,17 @@ def test_patch_names_what_it_knows():
         rapidmask.patch()
     with refuses(ValueError, "unpatch: libraries must be of pycocotools, got 'cv2'"):
         rapidmask.unpatch("cv2")
+
+
+def test_an_evaluation_gives_the_same_numbers():
+    path = pathlib.Path(__file__).parent.parent / "benchmarks" / "coco_evaluation.py"
+    specification = importlib.util.spec_from_file_location("coco_evaluation", path)
+    evaluation = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(evaluation)
+    dataset, detections = evaluation.synthetic(images=6, instances=8)
+    expected, _, _ = evaluation.evaluate(dataset, detections)
+    with rapidmask.patch("pycocotools"):
+        found, _, seconds = evaluation.evaluate(dataset, detections)
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < expected[0] < 1
+    assert seconds["iou"] > 0
