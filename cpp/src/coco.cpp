@@ -57,6 +57,7 @@ class DrawnMasks {
   }
 
   void draw(const CocoMask& runs, const Mask& mask) {
+    const std::int64_t first_word = mask.first_word(), column_words = mask.column_words();
     std::uint64_t* column = words_.data() + mask.begin;
     std::int64_t above = mask.x0 * runs.h;  // pixels before the column
     std::int64_t position = 0;
@@ -64,23 +65,26 @@ class DrawnMasks {
       position += runs.counts[k - 1];
       const std::int64_t end = position + runs.counts[k];
       while (position < end) {
-        for (; position - above >= runs.h; above += runs.h) column += mask.column_words();
+        for (; position - above >= runs.h; above += runs.h) column += column_words;
         const std::int64_t stop = std::min(end - above, runs.h);
-        set_rows(column - mask.first_word(), position - above, stop);
+        set_rows(column - first_word, static_cast<std::uint64_t>(position - above), static_cast<std::uint64_t>(stop));
         position = above + stop;
       }
     }
   }
 
-  // Rows [y0, y1), not empty, of a column whose first word would be of row 0.
-  static void set_rows(std::uint64_t* column, std::int64_t y0, std::int64_t y1) {
-    const std::int64_t first = y0 / 64, last = (y1 - 1) / 64;
+  // Rows [y0, y1), not empty and not yet set, of a column whose first word would be of row 0.
+  static void set_rows(std::uint64_t* column, std::uint64_t y0, std::uint64_t y1) {
+    const std::uint64_t first = y0 / 64, last = (y1 - 1) / 64;
     const std::uint64_t head = ~std::uint64_t{0} << (y0 % 64), tail = ~std::uint64_t{0} >> (63 - (y1 - 1) % 64);
-    // Each word is toggled from the first row on, the last one back after the last row: runs are short, and their
-    // number of words is all that is left to foresee.
-    column[first] ^= head;
-    for (std::int64_t k = first + 1; k <= last; ++k) column[k] ^= ~std::uint64_t{0};
-    column[last] ^= ~tail;
+    if (first == last) {
+      column[first] |= head & tail;
+      return;
+    }
+    column[first] |= head;
+    // By ^ because what compilers make of = is a call, which costs more than a word or two.
+    for (std::uint64_t k = first + 1; k < last; ++k) column[k] ^= ~std::uint64_t{0};
+    column[last] |= tail;
   }
 
   std::vector<Mask> masks_;
