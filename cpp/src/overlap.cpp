@@ -46,7 +46,8 @@ void intersect(Bands bands_a, std::optional<Bands> bands_b, std::int64_t* sums, 
   if (bands_b) std::fill_n(areas_b, m, std::int64_t{0});
   if (n == 0 || m == 0 || h == 0 || words == 0) return;
   const std::int64_t bands = (h + kBlockRows - 1) / kBlockRows, most = std::max(n, m);
-  const std::int64_t slots = std::max(most, kSpaceBytes / (8 * kBlockRows * (bands_b ? 2 : 1)));
+  const std::int64_t space = std::max(most, kSpaceBytes / (8 * kBlockRows * (bands_b ? 2 : 1)));
+  const std::int64_t slots = std::min(space, most * bands * words);
   const std::int64_t columns = std::min({words, kMaxBlockColumns, slots / most});
   Blocks<Bands> a(std::move(bands_a), slots);
   std::optional<Blocks<Bands>> b;
