@@ -269,6 +269,8 @@ def test_batches_over_several_threads(threads, rng, rule):
         ([[[[1, 2], [3]]]], ValueError, "polygons[0][0] must be a flat list of coordinates or a list of pairs"),
         ([[[1, 2], [3, 4], [5, 6]]], ValueError, "polygons[0] must be a list of rings, got a list of pairs, each of "
          "which would be a ring: put it into a list"),
+        ([[1, 2], [3, 4]], ValueError, "polygons[0] must be a list of rings, got two numbers"),
+        (np.zeros((9, 2)), ValueError, "polygons[0] must be a list of rings, got two numbers"),
         ([[[1, float("nan"), 3, 4]]], ValueError, "polygons[0][0] must have coordinates of at most 2^27, got nan"),
         ([[np.array([1, np.inf])]], ValueError, "polygons[0][0] must have coordinates of at most 2^27, got inf"),
         ([[[LIMIT + 1, 2]]], ValueError, "polygons[0][0] must have coordinates of at most 2^27, got 134217729.0"),

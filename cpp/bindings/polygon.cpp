@@ -43,13 +43,17 @@ class Reader {
   void read_mask(PyObject* given) {
     ring_ = -1;
     if (!is_list(given)) return read_array(given);
-    if (length(given) > 0 && is_number(item(given, 0))) return read_list(given);
-    if (length(given) > 2 && are_pairs(given)) {
+    const py::tuple rings = copy(given);
+    const py::ssize_t count = length(rings.ptr());
+    if (count > 0 && is_number(item(rings.ptr(), 0))) {
+      if (count == 2) fail<std::invalid_argument>("must be a list of rings, got two numbers");
+      return read_list(rings.ptr());
+    }
+    if (count > 2 && are_pairs(rings.ptr())) {
       fail<std::invalid_argument>(
           "must be a list of rings, got a list of pairs, each of which would be a ring: put it into a list");
     }
-    const auto rings = copy(given);
-    for (ring_ = 0; ring_ < length(rings.ptr()); ++ring_) {
+    for (ring_ = 0; ring_ < count; ++ring_) {
       PyObject* ring = item(rings.ptr(), ring_);
       is_list(ring) ? read_list(ring) : read_array(ring);
     }
@@ -109,6 +113,9 @@ class Reader {
       wrong_shape(shape);
     }
     if (shape.rank() == 1 && shape[0] % 2 != 0) odd(shape[0]);
+    if (shape.rank() == 1 && shape[0] == 2 && ring_ < 0) {
+      fail<std::invalid_argument>("must be a list of rings, got two numbers");
+    }
     const std::int64_t rings = shape.rank() == 3 ? shape[0] : 1;
     const std::int64_t numbers = shape.size() / std::max<std::int64_t>(rings, 1);
     visit_dtype(array.dtype(), [&](auto type) {

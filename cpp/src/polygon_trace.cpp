@@ -29,9 +29,10 @@ class Runs {
  public:
   void find(const Masks& masks, std::int64_t i);
 
-  std::int32_t count() const { return first(height_); }
-  std::int32_t left(std::int32_t run) const { return x_[static_cast<std::size_t>(2 * run)]; }
-  std::int32_t right(std::int32_t run) const { return x_[static_cast<std::size_t>(2 * run + 1)]; }
+  std::int32_t left(std::int32_t run) const { return runs_[static_cast<std::size_t>(run)].x[0]; }
+  std::int32_t right(std::int32_t run) const { return runs_[static_cast<std::size_t>(run)].x[1]; }
+  // The border that a side lies on, or -1.
+  std::int32_t& border(std::int32_t side) { return runs_[static_cast<std::size_t>(side / 2)].border[side % 2]; }
   // The first run of row y, from -1 to h + 1; there are none in rows -1 and h.
   std::int32_t first(std::int64_t y) const { return rows_[static_cast<std::size_t>(y + 1)]; }
   // The first run of row y that ends after x, and the first that begins after x; that of the next row if none does.
@@ -42,7 +43,7 @@ class Runs {
   // The first run of row y of which a side lies after x.
   template <int kSide>
   std::int32_t find_after(std::int64_t y, std::int32_t x) {
-    const auto is_after = [&](std::int32_t run) { return x_[static_cast<std::size_t>(2 * run + kSide)] > x; };
+    const auto is_after = [&](std::int32_t run) { return runs_[static_cast<std::size_t>(run)].x[kSide] > x; };
     std::int32_t& near = near_[kSide][static_cast<std::size_t>(y + 1)];
     const std::int32_t begin = first(y), end = first(y + 1);
     if ((near == end || is_after(near)) && (near == begin || !is_after(near - 1))) return near;
@@ -51,24 +52,24 @@ class Runs {
   std::int32_t search(int side, std::int32_t near, std::int32_t begin, std::int32_t end, std::int32_t x) const;
 
   std::vector<std::uint64_t> band_;  // rows of words, with a word of zeros before and after each
-  std::vector<std::int32_t> x_;      // of the first and the last pixel of each run
+  std::vector<std::int32_t> edges_;
+  std::vector<BorderRun> runs_;  // and memory for more
   std::vector<std::int32_t> rows_;
   std::vector<std::int32_t> near_[2];  // what was found last in each row: along a border, that or the next one is found
-  std::int64_t height_ = 0;
 };
 
 void Runs::find(const Masks& masks, std::int64_t i) {
   constexpr std::int64_t kBandWords = 256;
   const auto pack = pack_rows().pack;
-  const auto list_sides = polygon_rows().list_sides;
+  const auto list_runs = polygon_rows().list_runs;
   const std::int64_t words = masks.words(), stride = words + 1;
   const std::int64_t band_rows = std::clamp<std::int64_t>(kBandWords / stride, 1, masks.h);
   band_.assign(static_cast<std::size_t>(1 + band_rows * stride + kSidesSlack), 0);
-  height_ = masks.h;
-  rows_.assign(static_cast<std::size_t>(height_ + 3), 0);
-  std::size_t sides = 0;
-  for (std::int64_t y = 0; y < height_; y += band_rows) {
-    const std::int64_t rows = std::min(band_rows, height_ - y);
+  rows_.assign(static_cast<std::size_t>(masks.h + 3), 0);
+  edges_.resize(static_cast<std::size_t>(64 * band_rows * stride));
+  std::size_t runs = 0;
+  for (std::int64_t y = 0; y < masks.h; y += band_rows) {
+    const std::int64_t rows = std::min(band_rows, masks.h - y);
     for (std::int64_t k = 0; k < rows; ++k) {
       std::uint64_t* const row = band_.data() + 1 + k * stride;
       if (masks.packed) {
@@ -77,10 +78,10 @@ void Runs::find(const Masks& masks, std::int64_t i) {
         pack(masks.mask(i) + (y + k) * masks.w, 1, masks.w, row);
       }
     }
-    const std::size_t most = sides + static_cast<std::size_t>(64 * rows * stride);
-    if (x_.size() < most) x_.resize(std::max(most, x_.size() + x_.size() / 2));
-    sides += 2 * static_cast<std::size_t>(
-                     list_sides(band_.data() + 1, rows * stride, stride, x_.data() + sides, rows_.data() + y + 2));
+    const std::size_t most = runs + edges_.size() / 2;
+    if (runs_.size() < most) runs_.resize(std::max(most, runs_.size() + runs_.size() / 2));
+    runs += static_cast<std::size_t>(
+        list_runs(band_.data() + 1, rows * stride, stride, edges_.data(), runs_.data() + runs, rows_.data() + y + 2));
   }
   for (std::size_t k = 1; k < rows_.size(); ++k) rows_[k] += rows_[k - 1];
   near_[1] = rows_;
@@ -90,7 +91,7 @@ void Runs::find(const Masks& masks, std::int64_t i) {
 [[gnu::noinline]] std::int32_t Runs::search(int side, std::int32_t near, std::int32_t begin, std::int32_t end,
                                             std::int32_t x) const {
   constexpr int kPatience = 8;
-  const auto is_after = [&](std::int32_t run) { return x_[static_cast<std::size_t>(2 * run + side)] > x; };
+  const auto is_after = [&](std::int32_t run) { return runs_[static_cast<std::size_t>(run)].x[side] > x; };
   if (near < end && !is_after(near)) {
     begin = near + 1;
     for (int i = 0; i < kPatience; ++i, ++begin) {
@@ -221,7 +222,6 @@ class Tracer {
  public:
   void trace(const Masks& masks, std::int64_t i, bool tree, bool simplify, Borders& found) {
     runs_.find(masks, i);
-    border_.assign(static_cast<std::size_t>(2 * runs_.count()), -1);
     parents_.clear();
     is_hole_.clear();
     used_ = 0;
@@ -230,14 +230,15 @@ class Tracer {
       bool inside = false;  // an external border
       for (std::int32_t r = begin; r < end; ++r) {
         const std::int32_t left = 2 * r, right = 2 * r + 1;
-        if (of(left) < 0 && !inside) {
-          const std::int32_t parent = tree && r > begin ? around(of(left - 1), true) : -1;
+        if (runs_.border(left) < 0 && !inside) {
+          const std::int32_t parent = tree && r > begin ? around(runs_.border(left - 1), true) : -1;
           start(left, static_cast<std::int32_t>(y), parent, simplify, found);
         }
         if (tree) {
-          if (of(right) < 0) start(right, static_cast<std::int32_t>(y), around(of(left), false), simplify, found);
+          if (runs_.border(right) < 0)
+            start(right, static_cast<std::int32_t>(y), around(runs_.border(left), false), simplify, found);
         } else {
-          inside = (inside || of(left) >= 0) && of(right) < 0;
+          inside = (inside || runs_.border(left) >= 0) && runs_.border(right) < 0;
         }
       }
     }
@@ -246,8 +247,6 @@ class Tracer {
   }
 
  private:
-  std::int32_t& of(std::int32_t side) { return border_[static_cast<std::size_t>(side)]; }
-
   // The parent of an outer border, or of a hole's, that begins right after a side of this border.
   std::int32_t around(std::int32_t border, bool outer) const {
     const auto i = static_cast<std::size_t>(border);
@@ -266,7 +265,7 @@ class Tracer {
     Pen<kSimplify> pen(points_, used_, first % 2 == 0 ? runs_.left(first / 2) : runs_.right(first / 2), y);
     std::int32_t side = first;
     do {
-      of(side) = number;
+      runs_.border(side) = number;
       side = side % 2 == 0 ? go_down(runs_, side / 2, pen) : go_up(runs_, side / 2, pen);
     } while (side != first);
     pen.close();
@@ -322,7 +321,6 @@ class Tracer {
   }
 
   Runs runs_;
-  std::vector<std::int32_t> border_;   // that each side lies on, or -1
   std::vector<std::int32_t> parents_;  // of each border
   std::vector<std::uint8_t> is_hole_;
   std::vector<std::int32_t> points_;

@@ -5,17 +5,17 @@
 //
 // COCO's rule (pycocotools 2.0.11, `frPyObjects` and `merge`). A mask is the union of its rings. Vertices are put on a
 // grid five times as fine, u = trunc(5x + 0.5), and the ring walks over that grid from vertex to vertex, along the
-// longer axis in steps of one (`coco::Edge`). Wherever it steps between u = 5c + 2 and 5c + 3, it crosses the centre of
+// longer axis in steps of one. Wherever it steps between u = 5c + 2 and 5c + 3, it crosses the centre of
 // column c: the lower of the two v there, rounded up to a whole pixel, (v + 2) / 5 cut to [0, h], toggles the pixels of
 // the column from that row on. A ring of fewer than three vertices covers nothing.
 //
 // OpenCV's rule (`fillPoly` of all rings of a mask at once, 8-connected, no fraction bits). Vertices are pixels: those
 // between them are rounded half to even. A mask is what the rings enclose an odd number of times, and the rings
 // themselves:
-// - Each edge is drawn as a line of 8-connected pixels, cut to the image first (`clip_line`).
+// - Each edge is drawn as a line of 8-connected pixels, cut to the image first (`clip_line` of polygon_opencv.cpp).
 // - In row y, an edge from row y0 to y1 > y0 lies at x = x0 + (y - y0)·slope for y0 <= y < y1, in units of 2^-16 with
-//   the slope rounded towards zero. With the crossings of a row in order, the pixels whose centres are from the first to
-//   the second, from the third to the fourth and so on are covered, ends included: those with an odd number of
+//   the slope rounded towards zero. With the crossings of a row in order, the pixels whose centres are from the first
+//   to the second, from the third to the fourth and so on are covered, ends included: those with an odd number of
 //   crossings at or before them, and those that a crossing meets.
 // - Where an end is outside of the image, x and slope are those of the line through the ends of what `clip_line` left:
 //   an upright one through their columns where both are in one row.

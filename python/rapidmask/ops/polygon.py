@@ -65,8 +65,8 @@ def polygons_to_masks(
     TypeError
         If a ring holds anything but numbers.
     ValueError
-        If a ring has an odd number of coordinates, or one that is NaN or beyond ±2²⁷, a mask is a list of three or
-        more pairs (one ring, or as many rings of one point), or ``size``, ``rule`` or ``output`` is another.
+        If a ring has an odd number of coordinates, or one that is NaN or beyond ±2²⁷, a mask is two numbers or a list
+        of three or more pairs (one ring, or as many of one point), or ``size``, ``rule`` or ``output`` is another.
     NotImplementedError
         If a ring is on a device.
 
