@@ -33,9 +33,9 @@ inline void toggle_all(const std::uint32_t* counts, std::int64_t count, std::int
     position += counts[i];
     auto x = static_cast<std::int64_t>(divisor.quotient(position));
     auto y = static_cast<std::int64_t>(position) - x * h;
+    if (x >= crop.x1) return;  // at the end of the mask, too, where its last runs are empty
     bool is_inside = true;
     if constexpr (kCropped) {
-      if (x >= crop.x1) return;
       transitions.parity[x < crop.x0 ? 0 : x + 1 - crop.x0] ^= 1;
       is_inside = x >= crop.x0 && y < crop.y1;
       x -= crop.x0;

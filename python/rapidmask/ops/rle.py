@@ -55,6 +55,13 @@ def rle_encode(masks: Masks) -> RLEMasks:
     return RLEMasks._wrap(counts, offsets, (int(height), int(width)))
 
 
+def _encode_coco(masks: Array) -> list[dict[str, Any]]:
+    """Encode dense masks as COCO's dictionaries with bytes, without the runs in between."""
+    masks = _arrays.with_shape(masks)
+    result: list[dict[str, Any]] = _dispatch.host_backend("rle_encode", masks).rle_encode_coco(masks)
+    return result
+
+
 def rle_encode_labels(labels: Array) -> tuple[RLEMasks, Array] | tuple[RLEMasks, Array, Array]:
     """Encode every label of a map as a mask, in one pass over the pixels.
 
@@ -190,7 +197,7 @@ def rle_merge(rle: RLEMasks | Sequence[dict[str, Any]], *, intersect: bool = Fal
     Returns
     -------
     RLEMasks
-        One mask. Of no masks, the union is empty and so is the intersection.
+        One mask; an empty one where there is none to merge.
 
     Raises
     ------
