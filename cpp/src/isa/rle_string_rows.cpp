@@ -96,12 +96,77 @@ class NumberReader {
     }
   }
 
+  // Reads the next number, of which no fewer than eight characters may be read.
+  void read_one() {
+    std::uint64_t characters;
+    std::memcpy(&characters, first_, 8);
+    const std::uint64_t lasts = ~(characters - kZeros) & kMore;
+    if (lasts == 0) {
+      wrong_ = 1;
+      first_ += 8;
+      return;
+    }
+    const char* block = first_;
+    read(block, std::uint64_t{1} << (__builtin_ctzll(lasts) >> 3));
+  }
+
+#if defined(__AVX512BW__) && defined(__AVX512DQ__)
+  // Reads while so many characters are left: sixteen at a time, of which almost all are numbers of one or two.
+  static constexpr std::int64_t kVectorCharacters = 17;
+  void read_vectors(const char* end) {
+    while (end - first_ >= kVectorCharacters) {
+      if (n_ < 3 || (before_ | last_) >> 31 != 0 || !read_vector()) read_one();
+    }
+  }
+#endif
+
   const char* first() const { return first_; }  // of the number that has not ended yet
   void move_to(const char* first) { first_ = first; }
   bool is_wrong() const { return wrong_ != 0; }
   std::int64_t count() const { return n_; }
 
  private:
+#if defined(__AVX512BW__) && defined(__AVX512DQ__)
+  // The numbers before the first that has more than two groups. False, with nothing read, where they are fewer than
+  // two, or not all below 2^31.
+  bool read_vector() {
+    const __m128i zeros = _mm_set1_epi8(48), groups = _mm_set1_epi8(31), more = _mm_set1_epi8(32);
+    const __m128i here = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first_)), zeros);
+    const __m128i next = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first_ + 1)), zeros);
+    const unsigned goes_on = _mm_test_epi8_mask(here, more);  // characters after which one follows
+    const unsigned longer = goes_on & _mm_test_epi8_mask(next, more);
+    unsigned starts = ~(goes_on << 1) & 0xffffu;
+    std::int64_t characters = 16 + (goes_on >> 15);
+    if (longer != 0) {
+      characters = __builtin_ctz(longer);
+      starts &= (1u << characters) - 1;
+    }
+    const int count = __builtin_popcount(starts);
+    if (count < 2) return false;
+    const auto two = static_cast<__mmask16>(goes_on);
+    const __m512i low = _mm512_cvtepu8_epi32(_mm_and_si128(here, groups));
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_and_si128(next, groups)), 5);
+    const __m512i unused = _mm512_mask_blend_epi32(two, _mm512_set1_epi32(27), _mm512_set1_epi32(22));
+    __m512i x = _mm512_mask_or_epi32(low, two, low, high);
+    x = _mm512_srav_epi32(_mm512_sllv_epi32(x, unused), unused);
+    x = _mm512_maskz_compress_epi32(static_cast<__mmask16>(starts), x);
+    // Each number is added to the one two before it.
+    const __m512i none = _mm512_setzero_si512();
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 14));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 12));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 8));
+    x = _mm512_add_epi32(x, _mm512_set1_epi64(before_ | last_ << 32));
+    // Sixteen numbers of ten bits change no number from below 2^31 to one that would look so again.
+    if ((_mm512_movepi32_mask(x) & ((1u << count) - 1)) != 0) return false;
+    _mm512_storeu_si512(counts_ + n_, x);
+    n_ += count;
+    before_ = counts_[n_ - 2];
+    last_ = counts_[n_ - 1];
+    first_ += characters;
+    return true;
+  }
+#endif
+
   const char* first_;
   std::uint32_t* counts_;
   std::int64_t n_ = 0, before_ = 0, last_ = 0;
@@ -109,11 +174,16 @@ class NumberReader {
 };
 
 std::int64_t read(const char* text, std::int64_t size, std::uint32_t* counts) {
+  if (size == 0) return 0;
   if (!all_characters(text, size)) return -1;
   constexpr std::int64_t kBlock = 64, kGroupsRead = 8;
   NumberReader reader(text, counts);
   const char* block = text;
   const char* end = text + size;
+#if defined(__AVX512BW__) && defined(__AVX512DQ__)
+  reader.read_vectors(end);
+  block = reader.first();
+#endif
   for (; end - block >= kBlock + kGroupsRead; block += kBlock) reader.read(block, last_characters(block));
   // The rest goes where characters that end no number may be read after it.
   if (block - reader.first() > kGroupsRead) return -1;
