@@ -7,28 +7,29 @@ namespace {
 
 constexpr std::int64_t kGrainBytes = 1 << 20;
 
-// The crop of h rows of `words` words that lie one after the other.
+bool is_empty(const std::uint64_t* row, std::int64_t words) {
+  return std::all_of(row, row + words, [](std::uint64_t word) { return word == 0; });
+}
+
+// The crop of h rows of `words` words that lie one after the other. Rows are looked at 64 at a time, and one at a time
+// where the mask begins and ends.
 Crop crop_of(const std::uint64_t* rows, std::int64_t h, std::int64_t words) {
-  Crop crop{rows, words, 0, 0, 0, 0, 0};
-  if (words == 0) return crop;
-  const auto is_zero = [](std::uint64_t word) { return word == 0; };
-  const std::uint64_t* end = rows + h * words;
-  const std::uint64_t* first = std::find_if_not(rows, end, is_zero);
-  if (first == end) return crop;
-  const std::uint64_t* last = end - 1;
-  while (*last == 0) --last;
-  crop.y0 = (first - rows) / words;
-  crop.y1 = (last - rows) / words + 1;
-  crop.k1 = 0;
-  crop.k0 = words;
-  for (std::int64_t k = 0; k < words; k += kMaxBlockColumns) {
-    const std::int64_t columns = std::min(kMaxBlockColumns, words - k);
-    const std::uint64_t busy =
-        overlap_rows().busy_columns(rows + crop.y0 * words + k, words, crop.y1 - crop.y0, columns);
-    if (busy == 0) continue;
-    crop.k0 = std::min<std::int64_t>(crop.k0, k + std::countr_zero(busy));
-    crop.k1 = k + 64 - std::countl_zero(busy);
+  Crop crop{rows, words, words, h, 0, 0, 0};
+  for (std::int64_t y = 0; y < h; y += kBlockRows) {
+    const std::int64_t count = std::min(kBlockRows, h - y);
+    for (std::int64_t k = 0; k < words; k += kMaxBlockColumns) {
+      const std::uint64_t busy =
+          overlap_rows().busy_columns(rows + y * words + k, words, count, std::min(kMaxBlockColumns, words - k));
+      if (busy == 0) continue;
+      crop.y0 = std::min(crop.y0, y);
+      crop.y1 = y + count;
+      crop.k0 = std::min<std::int64_t>(crop.k0, k + std::countr_zero(busy));
+      crop.k1 = std::max<std::int64_t>(crop.k1, k + 64 - std::countl_zero(busy));
+    }
   }
+  if (crop.y1 == 0) return {};
+  while (is_empty(rows + crop.y0 * words, words)) ++crop.y0;
+  while (is_empty(rows + (crop.y1 - 1) * words, words)) --crop.y1;
   crop.words = rows + crop.y0 * words + crop.k0;
   crop.area = overlap_rows().count_shared(crop.words, words, crop.words, words, crop.y1 - crop.y0, crop.k1 - crop.k0);
   return crop;

@@ -41,6 +41,12 @@ inline double overlap(OverlapMetric metric, const Crop& a, const Crop& b) {
   return overlap_of(metric, shared(a, b), a.area, b.area);
 }
 
+// How many overlaps with a mask are work for another thread, some 50 µs.
+inline std::int64_t overlap_grain(const Crop& crop) {
+  constexpr std::int64_t kGrainWords = 1 << 17;
+  return std::max<std::int64_t>(1, kGrainWords / std::max<std::int64_t>(1, (crop.y1 - crop.y0) * (crop.k1 - crop.k0)));
+}
+
 // Crops of all masks of a batch: of packed ones in place, of dense ones packed.
 class Crops {
  public:

@@ -11,8 +11,6 @@
 namespace rapidmask::cpu {
 namespace {
 
-constexpr std::int64_t kGrainOverlaps = 128;  // at some 0.5 µs
-
 // The union of a group of masks, in space for any mask.
 class Union {
  public:
@@ -74,17 +72,18 @@ void mask_nmm(const Context&, const Masks& masks, const double* scores, const st
     members.push_back(leader);
     left.erase(left.begin());
     for (bool grown = true; grown;) {
-      parallel_for(static_cast<std::int64_t>(left.size()), kGrainOverlaps, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t s = begin; s < end; ++s) {
-          const std::int64_t j = left[static_cast<std::size_t>(s)];
-          const Crop& crop = crops[j];
-          const bool competes = labels == nullptr || labels[j] == labels[leader];
-          const std::int64_t most = most_shared(crop, merged.crop());
-          joins[static_cast<std::size_t>(s)] = competes &&
-                                               overlap_of(metric, most, crop.area, merged.crop().area) >= threshold &&
-                                               overlap(metric, crop, merged.crop()) >= threshold;
-        }
-      });
+      parallel_for(static_cast<std::int64_t>(left.size()), overlap_grain(merged.crop()),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t s = begin; s < end; ++s) {
+                       const std::int64_t j = left[static_cast<std::size_t>(s)];
+                       const Crop& crop = crops[j];
+                       const bool competes = labels == nullptr || labels[j] == labels[leader];
+                       const std::int64_t most = most_shared(crop, merged.crop());
+                       joins[static_cast<std::size_t>(s)] =
+                           competes && overlap_of(metric, most, crop.area, merged.crop().area) >= threshold &&
+                           overlap(metric, crop, merged.crop()) >= threshold;
+                     }
+                   });
       std::size_t stay = 0;
       for (std::size_t s = 0; s < left.size(); ++s) {
         if (joins[s] != 0) {

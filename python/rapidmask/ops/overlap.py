@@ -221,8 +221,8 @@ def soft_nms(
     Notes
     -----
     ``supervision.mask_soft_non_max_suppression`` takes the masks in the order of their first scores and keeps all;
-    here, as in the paper, the next is the one whose lowered score is highest. On a device: one synchronisation, for the
-    number of indices, and 8·N² bytes beside the masks.
+    here, as in the paper, the next is the one whose lowered score is highest. The pixels that all pairs share are
+    counted first, as in `mask_iou`: 8·N² bytes. On a device: one synchronisation, for the number of indices.
 
     References
     ----------
@@ -283,8 +283,8 @@ def matrix_nms(
     Notes
     -----
     The decay of mmdetection's ``mask_matrix_nms``, which also sorts by score, drops low ones and truncates; there two
-    empty masks give NaN, here their IoU is 0. Where the linear kernel divides 0 by 0 the factor is 0. On a device: no
-    synchronisation, and 8·N² bytes beside the masks.
+    empty masks give NaN, here their IoU is 0. Where the linear kernel divides 0 by 0 the factor is 0. The pixels that
+    all pairs share are counted first, as in `mask_iou`: 8·N² bytes. On a device: no synchronisation.
 
     References
     ----------
