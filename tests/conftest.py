@@ -34,8 +34,8 @@ class OnDevice:
     """The functions of `_cuda` for NumPy arrays, which travel to the device and back."""
 
     with_out = (  # whose last argument may be out=
-        "clean_scores", "component_areas", "distance_transform", "label", "label_values", "morphology", "threshold",
-        "unpack",
+        "clean_scores", "component_areas", "distance_transform", "label", "label_values", "morphology",
+        "rle_decode", "threshold", "unpack",
     )  # fmt: skip
 
     def __init__(self):

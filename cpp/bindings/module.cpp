@@ -30,8 +30,8 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_distance(module);
   bind_measure(module);
   bind_morphology(module);
-#if defined(RM_BACKEND_CPU)
   bind_rle(module);
+#if defined(RM_BACKEND_CPU)
   bind_rle_coco(module);
   bind_watershed(module);
 #endif
