@@ -21,7 +21,15 @@ HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matp
 
 # Families without kernels, and the functions of one kind of module that have no twin in the other.
 WITHOUT_KERNELS = {"draw", "footprints"}
-ONLY_WITH_KERNELS = {"devices", "set_seed", "set_workers", "set_shared_maximum", "launched_kernels", "sanitizer"}
+ONLY_WITH_KERNELS = {
+    "devices",
+    "rle_strings",
+    "set_seed",
+    "set_workers",
+    "set_shared_maximum",
+    "launched_kernels",
+    "sanitizer",
+}
 # Operations of a family that have a Python file and a test of their own.
 PARTS = {"clean_scores": "components"}
 SETTINGS = {"version", "get_num_threads", "set_num_threads", "isa", "isa_levels", "set_isa"}

@@ -23,6 +23,7 @@ KERNELS = Path(__file__).resolve().parent.parent / "cuda/src"
 RANDOM = np.random.default_rng(5)
 MASKS = RANDOM.random((3, 21, 70)) < 0.6  # some blocks of threads, and rows that end within a word
 PACKED = rapidmask.pack(MASKS)
+RUNS = rapidmask.rle_encode(MASKS)
 WIDE = RANDOM.random((1, 3, 2100)) < 0.5  # rows of more than one strip of words
 VOLUMES = RANDOM.random((2, 4, 9, 70)) < 0.2
 SPIRALS = np.stack([spiral(33), spiral(33).T, ~spiral(33)])
@@ -108,6 +109,14 @@ CALLS = {
         for labels in (None, LABELS)
     ],
     "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
+    "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),
+    "rle_decode": lambda: [
+        rapidmask.rle_decode(RUNS, output=output, crop=crop)
+        for output in ("uint8", "packed")
+        for crop in (None, (3, 2, 70, 19))
+    ],
+    "areas and boxes of runs": lambda: [RUNS.area(), RUNS.boxes()],
+    "strings of runs": lambda: [one["counts"] for one in RUNS.to_coco()],
     "label of values": over(rapidmask.label, [BYTES // 64, WORDS // 99, INTEGERS // 99], multilabel=True),
 }
 for method in METHODS:

@@ -31,10 +31,10 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_measure(module);
   bind_morphology(module);
   bind_overlap(module);
+  bind_rle(module);
 #if defined(RM_BACKEND_CPU)
   bind_coco(module);
   bind_polygon(module);
-  bind_rle(module);
   bind_rle_coco(module);
   bind_watershed(module);
 #endif

@@ -12,6 +12,8 @@
 namespace rapidmask::python {
 namespace {
 
+#if defined(RM_BACKEND_CPU)
+
 // Dense masks without a copy where their rows or their columns are contiguous.
 StridedMasks strided_masks(Array& array, const char* function) {
   const auto view = dense_masks(array, function, "masks");
@@ -96,6 +98,45 @@ py::tuple rle_encode_labels(py::handle labels) {
                         values.result(), filled(input, DType::int64, found.maps));
 }
 
+#else
+
+py::tuple rle_encode(py::handle masks, std::optional<std::int64_t> width) {
+  const MasksArgument given(masks, width, false, "rle_encode", "masks");
+  const Masks& view = given.view();
+  check_run_size("rle_encode", view.h, view.w);
+  const Array offsets = given.array().empty(DType::int64, {view.n + 1});
+  std::optional<Array> counts;
+  const auto make_counts = [&](std::int64_t count) {
+    const py::gil_scoped_acquire locked;  // which the call has released
+    counts = given.array().empty(DType::uint32, {count});
+    return static_cast<std::uint32_t*>(counts->data());
+  };
+  {
+    const Call call(given.array());
+    cuda::rle_encode(call.context(), view, static_cast<std::int64_t*>(offsets.data()), make_counts);
+  }
+  return py::make_tuple(counts->result(), offsets.result());
+}
+
+py::tuple rle_strings(py::handle counts, py::handle offsets) {
+  const RunArrays runs(counts, offsets, "to_coco");
+  const ConstRunLengths view = runs.view(0, 0);
+  const Array ends = runs.offsets.empty(DType::int64, {view.n + 1});
+  std::optional<Array> text;
+  const auto make_text = [&](std::int64_t count) {
+    const py::gil_scoped_acquire locked;
+    text = runs.counts.empty(DType::uint8, {count});
+    return static_cast<std::uint8_t*>(text->data());
+  };
+  {
+    const Call call(runs.counts);
+    cuda::rle_strings(call.context(), view, runs.counts.shape()[0], static_cast<std::int64_t*>(ends.data()), make_text);
+  }
+  return py::make_tuple(text->result(), ends.result());
+}
+
+#endif
+
 Crop crop_of(const std::optional<std::array<std::int64_t, 4>>& given, std::int64_t h, std::int64_t w) {
   if (!given.has_value()) return {0, 0, w, h};
   const auto [x0, y0, x1, y1] = *given;
@@ -117,13 +158,18 @@ py::object rle_decode(py::handle counts, py::handle offsets, std::int64_t h, std
     const Array masks = packed_output(out, runs.counts(), like, "rle_decode");
     {
       const Call call(runs.counts());
-      cpu::rle_decode(call.context(), runs.view(), crop,
-                      PackedMasks{static_cast<std::uint64_t*>(masks.data()), n, crop.h(), crop.w()});
+      const PackedMasks packed{static_cast<std::uint64_t*>(masks.data()), n, crop.h(), crop.w()};
+#if defined(RM_BACKEND_CPU)
+      cpu::rle_decode(call.context(), runs.view(), crop, packed);
+#else
+      cuda::rle_decode(call.context(), runs.view(), runs.count(), crop, packed);
+#endif
     }
     return masks.result();
   }
   const DType dtype = form == "bool" ? DType::boolean : DType::uint8;
   const Shape shape{n, crop.h(), crop.w()};
+#if defined(RM_BACKEND_CPU)
   const bool is_zero = out.is_none() && runs.counts().is_numpy();
   const Array masks =
       is_zero ? Array::numpy_zeros(dtype, shape) : output_array(out, runs.counts(), dtype, shape, "rle_decode");
@@ -131,8 +177,17 @@ py::object rle_decode(py::handle counts, py::handle offsets, std::int64_t h, std
     const Call call(runs.counts());
     cpu::rle_decode(call.context(), runs.view(), crop, static_cast<std::uint8_t*>(masks.data()), is_zero);
   }
+#else
+  const Array masks = output_array(out, runs.counts(), dtype, shape, "rle_decode");
+  {
+    const Call call(runs.counts());
+    cuda::rle_decode(call.context(), runs.view(), runs.count(), crop, static_cast<std::uint8_t*>(masks.data()));
+  }
+#endif
   return masks.result();
 }
+
+#if defined(RM_BACKEND_CPU)
 
 py::tuple rle_combine(py::handle counts_a, py::handle offsets_a, py::handle counts_b, py::handle offsets_b,
                       std::int64_t h, std::int64_t w, std::string_view operation) {
@@ -154,12 +209,19 @@ py::tuple rle_merge(py::handle counts, py::handle offsets, std::int64_t h, std::
   return give_back(runs.counts(), [&](const auto& context) { return cpu::rle_merge(context, runs.view(), intersect); });
 }
 
+#endif
+
 py::object rle_areas(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
   const Runs runs(counts, offsets, h, w, "mask_areas");
   const Array areas = runs.counts().empty(DType::int64, {runs.view().n});
   {
     const Call call(runs.counts());
-    cpu::rle_areas(call.context(), runs.view(), static_cast<std::int64_t*>(areas.data()));
+    auto* result = static_cast<std::int64_t*>(areas.data());
+#if defined(RM_BACKEND_CPU)
+    cpu::rle_areas(call.context(), runs.view(), result);
+#else
+    cuda::rle_areas(call.context(), runs.view(), runs.count(), result);
+#endif
   }
   return areas.result();
 }
@@ -169,10 +231,17 @@ py::object rle_boxes(py::handle counts, py::handle offsets, std::int64_t h, std:
   const Array boxes = runs.counts().empty(DType::int64, {runs.view().n, 4});
   {
     const Call call(runs.counts());
-    cpu::rle_boxes(call.context(), runs.view(), static_cast<std::int64_t*>(boxes.data()));
+    auto* result = static_cast<std::int64_t*>(boxes.data());
+#if defined(RM_BACKEND_CPU)
+    cpu::rle_boxes(call.context(), runs.view(), result);
+#else
+    cuda::rle_boxes(call.context(), runs.view(), runs.count(), result);
+#endif
   }
   return boxes.result();
 }
+
+#if defined(RM_BACKEND_CPU)
 
 // Checked runs in canonical form; `function` is what Python called.
 py::tuple canonical(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w,
@@ -181,22 +250,28 @@ py::tuple canonical(py::handle counts, py::handle offsets, std::int64_t h, std::
   return py::make_tuple(runs.counts().result(), runs.offsets().result());
 }
 
+#endif
+
 }  // namespace
 
 void bind_rle(py::module_& module) {
   module.def("rle_encode", &rle_encode, py::arg("masks"), py::arg("width"));
-  module.def("rle_encode_coco", &rle_encode_coco, py::arg("masks"));
-  module.def("rle_encode_labels", &rle_encode_labels, py::arg("labels"));
   module.def("rle_decode", &rle_decode, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
              py::arg("form"), py::arg("crop"), py::arg("out"));
+  module.def("rle_areas", &rle_areas, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
+  module.def("rle_boxes", &rle_boxes, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
+#if defined(RM_BACKEND_CPU)
+  module.def("rle_encode_coco", &rle_encode_coco, py::arg("masks"));
+  module.def("rle_encode_labels", &rle_encode_labels, py::arg("labels"));
   module.def("rle_combine", &rle_combine, py::arg("counts_a"), py::arg("offsets_a"), py::arg("counts_b"),
              py::arg("offsets_b"), py::arg("h"), py::arg("w"), py::arg("operation"));
   module.def("rle_merge", &rle_merge, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
              py::arg("intersect"));
-  module.def("rle_areas", &rle_areas, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
-  module.def("rle_boxes", &rle_boxes, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
   module.def("rle_canonical", &canonical, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
              py::arg("function"));
+#else
+  module.def("rle_strings", &rle_strings, py::arg("counts"), py::arg("offsets"));
+#endif
 }
 
 }  // namespace rapidmask::python

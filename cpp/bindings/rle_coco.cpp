@@ -219,6 +219,30 @@ py::list rle_to_coco(py::handle given_counts, py::handle given_offsets, py::hand
   return result;
 }
 
+// The same of strings that a device has written, one after the other.
+py::list strings_to_coco(py::handle given_text, py::handle given_ends, std::int64_t h, std::int64_t w, bool as_str) {
+  const Array text = Array(given_text, "to_coco", "text").contiguous();
+  const Array ends = Array(given_ends, "to_coco", "ends").contiguous();
+  if (text.dtype() != DType::uint8 || ends.dtype() != DType::int64 || ends.shape().size() < 1) {
+    throw TypeError("to_coco: text must be uint8 and ends int64");
+  }
+  const auto* characters = static_cast<const char*>(text.data());
+  const auto* end = static_cast<const std::int64_t*>(ends.data());
+  py::list result(static_cast<std::size_t>(ends.shape().size() - 1));
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    if (end[i] < 0 || end[i] > end[i + 1] || end[i + 1] > text.shape().size()) {
+      throw std::invalid_argument("to_coco: ends must ascend within the text");
+    }
+    const auto length = static_cast<std::size_t>(end[i + 1] - end[i]);
+    if (as_str) {
+      result[i] = coco_dict(h, w, py::str(characters + end[i], length));
+    } else {
+      result[i] = coco_dict(h, w, py::bytes(characters + end[i], length));
+    }
+  }
+  return result;
+}
+
 py::bytes to_string(py::handle counts) {
   const Array runs = Array(counts, "rle_to_string", "counts").contiguous();
   if (runs.dtype() != DType::uint32 || runs.shape().rank() != 1) {
@@ -280,6 +304,8 @@ py::dict coco_dict(std::int64_t h, std::int64_t w, const py::object& counts) {
 void bind_rle_coco(py::module_& module) {
   module.def("rle_from_coco", &rle_from_coco, py::arg("objects"));
   module.def("rle_to_coco", &rle_to_coco, py::arg("counts"), py::arg("offsets"), py::arg("sizes"), py::arg("form"));
+  module.def("rle_strings_to_coco", &strings_to_coco, py::arg("text"), py::arg("ends"), py::arg("h"), py::arg("w"),
+             py::arg("as_str"));
   module.def("rle_to_string", &to_string, py::arg("counts"));
   module.def("rle_from_string", &from_string, py::arg("text"));
 }

@@ -19,6 +19,7 @@ py::object filled(const Array& like, DType dtype, const std::vector<T>& values) 
   return array.result();
 }
 
+#if defined(RM_BACKEND_CPU)
 // The runs that find(context) finds, as (counts, offsets) in the library of `like`.
 template <class Find>
 py::tuple give_back(const Array& like, const Find& find) {
@@ -34,6 +35,7 @@ py::tuple give_back(const Array& like, const Find& find) {
   }
   return py::make_tuple(counts.result(), filled(like, DType::int64, runs->offsets()));
 }
+#endif
 
 // Arrays of counts and offsets, of which only the types are checked.
 struct RunArrays {
@@ -58,13 +60,14 @@ struct RunArrays {
   }
 };
 
-// The runs that (counts, offsets) hold, checked so that no algorithm reads or writes past a mask, and made canonical
-// where they are not.
+// The runs that (counts, offsets) hold. On the host they are checked, so that no algorithm reads or writes past a mask,
+// and made canonical where they are not; on a device this would have to wait, and kernels look out for themselves.
 class Runs {
  public:
   Runs(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w, const char* function)
       : arrays_(counts, offsets, function), h_(h), w_(w) {
     check_run_size(function, h, w);
+#if defined(RM_BACKEND_CPU)
     if (check_run_lengths(function, view(), arrays_.counts.shape()[0])) return;
     const FoundRuns runs = cpu::rle_canonical({}, view());
     const Array canonical = arrays_.counts.empty(DType::uint32, {runs.offsets().back()});
@@ -73,10 +76,12 @@ class Runs {
     std::memcpy(ends.data(), runs.offsets().data(), 8 * runs.offsets().size());
     arrays_.counts = canonical;
     arrays_.offsets = ends;
+#endif
   }
 
   const Array& counts() const { return arrays_.counts; }
   const Array& offsets() const { return arrays_.offsets; }
+  std::int64_t count() const { return arrays_.counts.shape()[0]; }
   ConstRunLengths view() const { return arrays_.view(h_, w_); }
 
  private:
@@ -92,7 +97,7 @@ struct Text {
 };
 std::optional<Text> text_of(py::handle object);
 
-// {"size": [h, w], "counts": counts}
+// {"size": [h, w], "counts": counts}, on the host.
 py::dict coco_dict(std::int64_t h, std::int64_t w, const py::object& counts);
 
 }  // namespace rapidmask::python

@@ -64,13 +64,6 @@ void FoundRuns::write(std::uint32_t* counts) const {
   }
 }
 
-void check_run_size(const char* function, std::int64_t h, std::int64_t w) {
-  if (h < 0 || w < 0 || (h > 0 && w > kMaxPixels / h)) {
-    fail(function,
-         "size must be (H, W) of at most 2^32 - 1 pixels, got (" + std::to_string(h) + ", " + std::to_string(w) + ")");
-  }
-}
-
 bool check_run_lengths(const char* function, const ConstRunLengths& runs, std::int64_t count) {
   if (runs.offsets[0] != 0 || runs.offsets[runs.n] != count) {
     fail(function, "offsets must run from 0 to the number of counts, " + std::to_string(count) + ", got " +

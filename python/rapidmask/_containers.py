@@ -225,8 +225,8 @@ class PackedMasks:
         return self
 
     def to_rle(self) -> RLEMasks:
-        """Return the masks as run lengths (host memory only)."""
-        counts, offsets = _dispatch.host_backend("to_rle", self.data).rle_encode(self.data, self.size[1])
+        """Return the masks as run lengths, on the same device."""
+        counts, offsets = _dispatch.backend(self.data).rle_encode(self.data, self.size[1])
         return RLEMasks._wrap(counts, offsets, self.size)
 
 
@@ -273,7 +273,12 @@ class RLEMasks:
 
     def __init__(self, counts: Array, offsets: Array, size: Sequence[SupportsIndex]) -> None:
         height, width = _as_size("RLEMasks", size)
-        self.counts, self.offsets = _cpu.rle_canonical(counts, offsets, height, width, "RLEMasks")
+        if _arrays.is_on_cuda(counts):
+            host = _arrays.to_host(counts), _arrays.to_host(offsets)
+            host_counts, host_offsets = _cpu.rle_canonical(*host, height, width, "RLEMasks")
+            self.counts, self.offsets = _arrays.like(counts, host_counts), _arrays.like(counts, host_offsets)
+        else:
+            self.counts, self.offsets = _cpu.rle_canonical(counts, offsets, height, width, "RLEMasks")
         self.size = (height, width)
 
     @classmethod
@@ -331,6 +336,10 @@ class RLEMasks:
         """
         if counts not in ("bytes", "str", "list"):
             raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
+        module = _dispatch.backend(self.counts)
+        if counts != "list" and hasattr(module, "rle_strings"):  # written on the device, copied once
+            text, ends = map(_arrays.to_host, module.rle_strings(self.counts, self.offsets))
+            return _cpu.rle_strings_to_coco(text, ends, *self.size, counts == "str")
         sizes = np.full((len(self), 2), self.size, np.int64)
         return _cpu.rle_to_coco(_arrays.to_host(self.counts), _arrays.to_host(self.offsets), sizes, counts)
 
@@ -429,21 +438,21 @@ class RLEMasks:
 
     def area(self) -> Array:
         """Return the number of pixels of each mask, int64 (N,)."""
-        return _dispatch.host_backend("area", self.counts).rle_areas(self.counts, self.offsets, *self.size)
+        return _dispatch.backend(self.counts).rle_areas(self.counts, self.offsets, *self.size)
 
     def boxes(self) -> Array:
         """Return the bounding box (x0, y0, x1, y1) of each mask, half-open, int64 (N, 4); zeros for an empty mask."""
-        return _dispatch.host_backend("boxes", self.counts).rle_boxes(self.counts, self.offsets, *self.size)
+        return _dispatch.backend(self.counts).rle_boxes(self.counts, self.offsets, *self.size)
 
     def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
         """Return the masks as an array (N, H, W) of bool or uint8."""
         as_bool = _wants_bool("to_dense", dtype)
-        module = _dispatch.host_backend("to_dense", self.counts)
+        module = _dispatch.backend(self.counts)
         return module.rle_decode(self.counts, self.offsets, *self.size, "bool" if as_bool else "uint8", None, None)
 
     def to_packed(self) -> PackedMasks:
         """Return the masks with one bit per pixel."""
-        module = _dispatch.host_backend("to_packed", self.counts)
+        module = _dispatch.backend(self.counts)
         return PackedMasks._wrap(
             module.rle_decode(self.counts, self.offsets, *self.size, "packed", None, None), self.size
         )

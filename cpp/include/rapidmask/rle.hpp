@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,7 +77,13 @@ enum class SetOperation : std::uint8_t { intersection, union_, symmetric_differe
 // they do not. The result tells whether all runs are canonical, which the functions below but `rle_canonical` need.
 bool check_run_lengths(const char* function, const ConstRunLengths& runs, std::int64_t count);
 // Throws std::invalid_argument for a size of more than 2^32 - 1 pixels.
-void check_run_size(const char* function, std::int64_t h, std::int64_t w);
+inline void check_run_size(const char* function, std::int64_t h, std::int64_t w) {
+  constexpr std::int64_t kMax = 0xffffffff;
+  if (h < 0 || w < 0 || (h > 0 && w > kMax / h)) {
+    throw std::invalid_argument(std::string(function) + ": size must be (H, W) of at most 2^32 - 1 pixels, got (" +
+                                std::to_string(h) + ", " + std::to_string(w) + ")");
+  }
+}
 
 // How many characters counts take at most, and their number, written to `text`.
 inline constexpr std::int64_t kRunCharacters = 7;
@@ -112,5 +120,23 @@ FoundRuns rle_merge(const Context&, const ConstRunLengths& runs, bool intersect)
 void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t* areas);
 void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t* boxes);
 }  // namespace cpu
+
+namespace cuda {
+// Gives memory for so many counts, or characters.
+using MakeCounts = std::function<std::uint32_t*(std::int64_t count)>;
+using MakeText = std::function<std::uint8_t*(std::int64_t count)>;
+
+// Offsets first, then, with the number of all runs known, their lengths: the one function here that waits, once.
+void rle_encode(const Context&, const Masks& masks, std::int64_t* offsets, const MakeCounts& make_counts);
+// X
+void rle_decode(const Context&, const ConstRunLengths& runs, std::int64_t count, const Crop& crop, std::uint8_t* masks);
+void rle_decode(const Context&, const ConstRunLengths& runs, std::int64_t count, const Crop& crop,
+                const PackedMasks& masks);
+void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* areas);
+void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* boxes);
+// COCO's strings of all masks, one after the other: that of mask i is ends[i] to ends[i + 1]. Waits once.
+void rle_strings(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* ends,
+                 const MakeText& make_text);
+}  // namespace cuda
 
 }  // namespace rapidmask

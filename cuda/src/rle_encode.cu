@@ -1,0 +1,152 @@
+// Masks to run lengths on a device.
+//
+// Tiles of 32×32 pixels are transposed by ballots into columns; pixels that differ from the one before them are then
+// counted by chunks of words, the chunks added up, and their positions written, whose differences are the runs. The
+// last run of a mask ends with it, so that a mask has one run more than transitions.
+
+#include "rle_runs.cuh"
+
+namespace rapidmask::cuda {
+namespace {
+
+constexpr int kScanThreads = 1024;
+constexpr int kChunkWords = kThreads;  // a word for each thread of a block
+
+// 32 pixels of a row from x on.
+struct ByteRows {
+  const std::uint8_t* masks;
+  std::int64_t w;
+  // By a warp together: lane k asks for row k.
+  __device__ unsigned load(std::int64_t row, std::int64_t x, bool is_inside) const {
+    unsigned word = 0;
+    for (int k = 0; k < kWarpSize; ++k) {
+      const std::int64_t asked = __shfl_sync(kFullWarp, is_inside ? row : std::int64_t{-1}, k);
+      const bool foreground = asked >= 0 && x + lane_id() < w && masks[asked * w + x + lane_id()] != 0;
+      const unsigned bits = __ballot_sync(kFullWarp, foreground);
+      if (lane_id() == k) word = bits;
+    }
+    return word;
+  }
+};
+struct BitRows {
+  const std::uint32_t* words;
+  std::int64_t w;
+  __device__ unsigned load(std::int64_t row, std::int64_t x, bool is_inside) const {
+    return is_inside ? words[row * 2 * ((w + 63) / 64) + x / 32] : 0;
+  }
+};
+
+template <class Rows>
+__global__ void transpose_masks_kernel(Rows rows, Columns columns) {
+  const std::int64_t across = (columns.w + 31) / 32, down = columns.words(), tiles = columns.n * across * down;
+  for (std::int64_t tile = first_warp(); tile < tiles; tile += warp_stride()) {
+    const std::int64_t i = tile / (across * down), x = tile % across * 32, j = tile / across % down;
+    const std::int64_t y = 32 * j + lane_id();
+    const unsigned word = transposed(rows.load(i * columns.h + y, x, y < columns.h));
+    if (x + lane_id() < columns.w) {
+      columns.bits[i * columns.mask_words() + (x + lane_id()) * down + j] = word;
+    }
+  }
+}
+
+// The transitions within word k of a mask's columns: the pixel before the first of a column is the last of the column
+// before, that before the first of all is background.
+__device__ __forceinline__ unsigned transitions(const Columns& columns, const std::uint32_t* mask, std::int64_t k) {
+  if (k >= columns.mask_words()) return 0;
+  const std::int64_t words = columns.words();
+  const bool is_top = k % words == 0, is_last = k % words == words - 1;
+  const int rest = static_cast<int>(columns.h % 32);  // rows in the last word of a column, 0 for all
+  unsigned before = 0;
+  if (k > 0) before = mask[k - 1] >> (is_top && rest != 0 ? rest - 1 : 31) & 1u;
+  const unsigned word = mask[k];
+  const unsigned valid = is_last && rest != 0 ? (1u << rest) - 1 : ~0u;
+  return (word ^ (word << 1 | before)) & valid;
+}
+
+__global__ void count_transitions_kernel(Columns columns, std::int64_t chunks, std::int64_t* counts) {
+  for (std::int64_t c = blockIdx.x; c < columns.n * chunks; c += gridDim.x) {
+    const std::uint32_t* mask = columns.bits + c / chunks * columns.mask_words();
+    const int count = __popc(transitions(columns, mask, c % chunks * kChunkWords + threadIdx.x));
+    const int total = block_sum(count);
+    if (threadIdx.x == 0) counts[c] = total;
+  }
+}
+
+// One block. Counts become the number of transitions before each chunk; offsets are those of runs.
+__global__ void __launch_bounds__(kScanThreads, 1)
+    add_chunks_kernel(std::int64_t* counts, std::int64_t n, std::int64_t chunks, std::int64_t* offsets) {
+  std::int64_t sum = 0;
+  for (std::int64_t first = 0; first < n * chunks; first += kScanThreads) {
+    const std::int64_t c = first + threadIdx.x;
+    std::int64_t total;
+    const std::int64_t before = sum + block_exclusive_scan(c < n * chunks ? counts[c] : std::int64_t{0}, total);
+    if (c < n * chunks) {
+      counts[c] = before;
+      if (c % chunks == 0) offsets[c / chunks] = before + c / chunks;
+    }
+    sum += total;
+  }
+  if (threadIdx.x == 0) offsets[n] = sum + n;
+}
+
+__global__ void write_ends_kernel(Columns columns, std::int64_t chunks, const std::int64_t* before,
+                                  const std::int64_t* offsets, std::uint32_t* ends) {
+  const std::int64_t words = columns.words();
+  for (std::int64_t c = blockIdx.x; c < columns.n * chunks; c += gridDim.x) {
+    const std::int64_t i = c / chunks, k = c % chunks * kChunkWords + threadIdx.x;
+    unsigned changed = transitions(columns, columns.bits + i * columns.mask_words(), k);
+    std::int64_t place = before[c] + i + block_exclusive_scan(__popc(changed));
+    const std::int64_t first = k / words * columns.h + k % words * 32;
+    for (; changed != 0; changed &= changed - 1) {
+      ends[place++] = static_cast<std::uint32_t>(first + __ffs(static_cast<int>(changed)) - 1);
+    }
+    if (c % chunks == 0 && threadIdx.x == 0) {
+      ends[offsets[i + 1] - 1] = static_cast<std::uint32_t>(columns.h * columns.w);
+    }
+  }
+}
+
+// Only the last run of a mask ends where the mask does.
+__global__ void subtract_ends_kernel(const std::uint32_t* ends, std::int64_t count, std::uint32_t pixels,
+                                     std::uint32_t* counts) {
+  for (std::int64_t k = first_thread(); k < count; k += thread_stride()) {
+    const std::uint32_t begin = k == 0 || ends[k - 1] == pixels ? 0 : ends[k - 1];
+    counts[k] = ends[k] - begin;
+  }
+}
+
+}  // namespace
+
+void rle_encode(const Context& context, const Masks& masks, std::int64_t* offsets, const MakeCounts& make_counts) {
+  if (masks.pixels() == 0 || masks.n == 0) {
+    check(cudaMemsetAsync(offsets, 0, static_cast<std::size_t>(masks.n + 1) * sizeof *offsets, context.stream),
+          "cudaMemsetAsync");
+    make_counts(0);
+    return;
+  }
+  Columns columns{nullptr, masks.n, masks.h, masks.w};
+  columns.bits = context.scratch<std::uint32_t>(masks.n * columns.mask_words());
+  const std::int64_t tiles = masks.n * columns.words() * ((masks.w + 31) / 32);
+  if (masks.packed) {
+    const BitRows rows{reinterpret_cast<const std::uint32_t*>(masks.data), masks.w};
+    RM_LAUNCH(transpose_masks_kernel<BitRows>, grid_of_warps(tiles), kThreads, 0, context.stream, rows, columns);
+  } else {
+    RM_LAUNCH(transpose_masks_kernel<ByteRows>, grid_of_warps(tiles), kThreads, 0, context.stream,
+              ByteRows{masks.data, masks.w}, columns);
+  }
+  const std::int64_t chunks = (columns.mask_words() + kChunkWords - 1) / kChunkWords;
+  auto* before = context.scratch<std::int64_t>(masks.n * chunks);
+  RM_LAUNCH(count_transitions_kernel, bounded_grid(masks.n * chunks), kThreads, 0, context.stream, columns, chunks,
+            before);
+  RM_LAUNCH(add_chunks_kernel, 1, kScanThreads, 0, context.stream, before, masks.n, chunks, offsets);
+
+  const std::int64_t count = context.to_host(offsets + masks.n, 1).front();
+  std::uint32_t* counts = make_counts(count);
+  auto* ends = context.scratch<std::uint32_t>(count);
+  RM_LAUNCH(write_ends_kernel, bounded_grid(masks.n * chunks), kThreads, 0, context.stream, columns, chunks, before,
+            offsets, ends);
+  RM_LAUNCH(subtract_ends_kernel, grid_of_threads(count), kThreads, 0, context.stream, ends, count,
+            static_cast<std::uint32_t>(masks.pixels()), counts);
+}
+
+}  // namespace rapidmask::cuda
