@@ -143,18 +143,20 @@ class NumberReader {
     }
     const int count = __builtin_popcount(starts);
     if (count < 2) return false;
+    constexpr __mmask16 kAll = 0xffff;  // with it, GCC 12 sees no value that is not set
     const auto two = static_cast<__mmask16>(goes_on);
-    const __m512i low = _mm512_cvtepu8_epi32(_mm_and_si128(here, groups));
-    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_and_si128(next, groups)), 5);
+    const __m512i low = _mm512_maskz_cvtepu8_epi32(kAll, _mm_and_si128(here, groups));
+    const __m512i high =
+        _mm512_maskz_slli_epi32(kAll, _mm512_maskz_cvtepu8_epi32(kAll, _mm_and_si128(next, groups)), 5);
     const __m512i unused = _mm512_mask_blend_epi32(two, _mm512_set1_epi32(27), _mm512_set1_epi32(22));
     __m512i x = _mm512_mask_or_epi32(low, two, low, high);
-    x = _mm512_srav_epi32(_mm512_sllv_epi32(x, unused), unused);
+    x = _mm512_maskz_srav_epi32(kAll, _mm512_maskz_sllv_epi32(kAll, x, unused), unused);
     x = _mm512_maskz_compress_epi32(static_cast<__mmask16>(starts), x);
     // Each number is added to the one two before it.
     const __m512i none = _mm512_setzero_si512();
-    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 14));
-    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 12));
-    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, none, 8));
+    x = _mm512_add_epi32(x, _mm512_maskz_alignr_epi32(kAll, x, none, 14));
+    x = _mm512_add_epi32(x, _mm512_maskz_alignr_epi32(kAll, x, none, 12));
+    x = _mm512_add_epi32(x, _mm512_maskz_alignr_epi32(kAll, x, none, 8));
     x = _mm512_add_epi32(x, _mm512_set1_epi64(before_ | last_ << 32));
     // Sixteen numbers of ten bits change no number from below 2^31 to one that would look so again.
     if ((_mm512_movepi32_mask(x) & ((1u << count) - 1)) != 0) return false;
