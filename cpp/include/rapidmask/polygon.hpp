@@ -9,9 +9,9 @@
 // column c: the lower of the two v there, rounded up to a whole pixel, (v + 2) / 5 cut to [0, h], toggles the pixels of
 // the column from that row on. A ring of fewer than three vertices covers nothing.
 //
-// OpenCV's rule (`fillPoly` of all rings of a mask at once, 8-connected, no fraction bits). Vertices are pixels: those
-// between them are rounded half to even. A mask is what the rings enclose an odd number of times, and the rings
-// themselves:
+// OpenCV's rule (`fillPoly` of 4.14 and 5.0, of all rings of a mask at once, 8-connected, no fraction bits). Vertices
+// are pixels: those between them are rounded half to even. A mask is what the rings enclose an odd number of times, and
+// the rings themselves:
 // - Each edge is drawn as a line of 8-connected pixels, cut to the image first (`clip_line` of polygon_opencv.cpp).
 // - In row y, an edge from row y0 to y1 > y0 lies at x = x0 + (y - y0)·slope for y0 <= y < y1, in units of 2^-16 with
 //   the slope rounded towards zero. With the crossings of a row in order, the pixels whose centres are from the first

@@ -74,8 +74,8 @@ def polygons_to_masks(
     -----
     "coco" gives pixel by pixel what ``pycocotools.mask.frPyObjects`` and ``merge`` give; a ring of fewer than three
     vertices covers nothing, where pycocotools takes a first one for a box. "opencv" gives what ``cv2.fillPoly(mask,
-    rings, 1)`` gives; it takes vertices of integers, so that floats are rounded half to even here. Code that truncates
-    them, as many do by ``astype(numpy.int32)``, should go on doing so before the call.
+    rings, 1)`` of OpenCV 4.14 and 5.0 gives; it takes vertices of integers, so that floats are rounded half to even
+    here. Code that truncates them, as many do by ``astype(numpy.int32)``, should go on doing so before the call.
 
     Cost grows with the pixels of the outline, for dense and packed masks also with those of the bounding box, for "rle"
     by COCO's rule neither with the box nor with the size: no pixels are made. Masks are spread over the threads.
@@ -143,11 +143,11 @@ def masks_to_polygons(
 
     Notes
     -----
-    Suzuki and Abe's borders (1985) as ``cv2.findContours`` gives them, point by point and in its order: the last
-    component in raster order comes first. "external" is ``RETR_EXTERNAL``, "tree" ``RETR_TREE``; ``simplify`` is
-    ``CHAIN_APPROX_SIMPLE``, else ``CHAIN_APPROX_NONE``. OpenCV gives arrays of shape (K, 1, 2) and a hierarchy of shape
-    (1, B, 4), or None where there is none. A border runs through the centres of its pixels, so that a polygon's area is
-    less than its mask's; ``polygons_to_masks`` with ``rule="opencv"`` gives the mask back.
+    Suzuki and Abe's borders (1985) as ``cv2.findContours`` of OpenCV 4.14 and 5.0 gives them, point by point and in its
+    order: the last component in raster order comes first. "external" is ``RETR_EXTERNAL``, "tree" ``RETR_TREE``;
+    ``simplify`` is ``CHAIN_APPROX_SIMPLE``, else ``CHAIN_APPROX_NONE``. OpenCV gives arrays of shape (K, 1, 2) and a
+    hierarchy of shape (1, B, 4), or None where there is none. A border runs through the centres of its pixels, so that
+    a polygon's area is less than its mask's; ``polygons_to_masks`` with ``rule="opencv"`` gives the mask back.
 
     Borders are found from the ends of runs, not from pixels, so that cost grows with the number of runs. Arrays of one
     call are views of one. Memory is some 16 bytes a run and the points. Masks are spread over the threads.
