@@ -7,6 +7,7 @@
 
 #include "array.hpp"
 #include "module.hpp"
+#include "rapidmask/rle_device.hpp"
 #include "run_lengths.hpp"
 
 namespace rapidmask::python {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "port.cuh"
-#include "rapidmask/rle.hpp"
+#include "rapidmask/rle_device.hpp"
 #include "tiles.cuh"
 
 namespace rapidmask::cuda {

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -120,23 +119,5 @@ FoundRuns rle_merge(const Context&, const ConstRunLengths& runs, bool intersect)
 void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t* areas);
 void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t* boxes);
 }  // namespace cpu
-
-namespace cuda {
-// Gives memory for so many counts, or characters.
-using MakeCounts = std::function<std::uint32_t*(std::int64_t count)>;
-using MakeText = std::function<std::uint8_t*(std::int64_t count)>;
-
-// Offsets first, then, with the number of all runs known, their lengths: the one function here that waits, once.
-void rle_encode(const Context&, const Masks& masks, std::int64_t* offsets, const MakeCounts& make_counts);
-// X
-void rle_decode(const Context&, const ConstRunLengths& runs, std::int64_t count, const Crop& crop, std::uint8_t* masks);
-void rle_decode(const Context&, const ConstRunLengths& runs, std::int64_t count, const Crop& crop,
-                const PackedMasks& masks);
-void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* areas);
-void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* boxes);
-// COCO's strings of all masks, one after the other: that of mask i is ends[i] to ends[i + 1]. Waits once.
-void rle_strings(const Context&, const ConstRunLengths& runs, std::int64_t count, std::int64_t* ends,
-                 const MakeText& make_text);
-}  // namespace cuda
 
 }  // namespace rapidmask
