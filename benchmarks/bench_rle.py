@@ -71,7 +71,7 @@ def read_coco(masks: np.ndarray) -> Contest:
     dicts = rapidmask.rle_encode(masks).to_coco("bytes")
     return Contest(
         lambda: rapidmask.RLEMasks.from_coco(dicts).to_coco(),
-        [Peer("pycocotools, by its area alone", lambda: coco.area(dicts), differs="areas")],
+        [Peer("pycocotools (reading them for areas)", lambda: coco.area(dicts), differs="areas")],
     )
 
 
@@ -129,7 +129,7 @@ def encode_labels(labels: np.ndarray) -> Contest:
         lambda: rapidmask.rle_encode_labels(labels),
         [
             Peer(
-                "pycocotools, label by label",
+                "pycocotools (label by label)",
                 lambda: [coco.encode(np.asfortranarray(labels == value)) for value in values],
                 lambda ours, theirs: same(ours[0].to_coco(), theirs),
             )

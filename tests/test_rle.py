@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import rapidmask
 from inputs import guarded, hostile_masks, layouts, refuses
-from rapidmask import _cpu
+from rapidmask import _cpu, _emu
 from rapidmask.ops.rle import _encode_coco
 from reference import rle as reference
 
@@ -288,6 +288,41 @@ def test_decoding_writes_out_and_nothing_else(isa, name):
         assert rapidmask.rle_decode(rle, output="packed", crop=box, out=bits) == packed
         np.testing.assert_array_equal(bits, packed.data)
         assert untouched()
+
+
+@pytest.mark.parametrize("size", [(33, 70), (64, 65), (1, 40), (90, 1)])
+def test_parts_and_measures_on_every_backend(backend, rng, size):
+    masks = rng.random((4, *size)) < np.array([0.02, 0.5, 0.97, 0])[:, None, None]
+    masks[0, :, size[1] // 2 :] = True  # one run over many columns
+    rle = rapidmask.rle_encode(masks)
+    height, width = size
+    for box in ((0, 0, width, height), (width // 3, height // 4, width, height), (0, 0, width // 2, height // 2 + 1)):
+        x0, y0, x1, y1 = box
+        np.testing.assert_array_equal(rapidmask.rle_decode(rle, crop=box), masks[:, y0:y1, x0:x1])
+        assert rapidmask.rle_decode(rle, output="packed", crop=box) == rapidmask.pack(masks[:, y0:y1, x0:x1])
+    np.testing.assert_array_equal(rle.area(), masks.sum((1, 2)))
+    np.testing.assert_array_equal(rle.boxes(), reference.boxes(masks))
+    for form in ("bytes", "str", "list"):
+        runs = [one["counts"] for one in rle.to_coco(form)]
+        read = runs if form == "list" else [rapidmask.rle_from_string(text).tolist() for text in runs]
+        assert read == [reference.counts(mask) for mask in masks]
+        assert all(type(one).__name__ == form for one in runs)
+
+
+def test_kernels_stay_within_masks_whatever_the_runs():
+    numbers = [0, 1, 3, 40, LARGEST]
+    for counts in itertools.product(numbers, repeat=3):
+        runs = np.array(counts, np.uint32)
+        for offsets in ([0, 3], [-9, 99], [2, 1], [3, 3]):
+            ends = np.array(offsets)
+            out, untouched = guarded((1, 5, 6), np.uint8)
+            _emu.rle_decode(runs, ends, 5, 6, "uint8", None, out)
+            assert untouched()
+            assert out.max() <= 1
+            _emu.rle_boxes(runs, ends, 5, 6)
+            if offsets[1] < 5:
+                _emu.rle_areas(runs, ends, 5, 6)
+                _emu.rle_strings(runs, ends)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def rle_encode_labels(labels: Array) -> tuple[RLEMasks, Array] | tuple[RLEMasks,
     Notes
     -----
     The same as ``rle_encode(labels == values[:, None, None])`` without the dense masks: the cost is that of one mask
-    and of the runs. Labels of connected components need no such call: they are made from runs.
+    and of the runs.
 
     Examples
     --------
