@@ -13,6 +13,7 @@
 namespace rapidmask::python {
 namespace {
 
+constexpr std::size_t kFetched = 1024;  // characters of a mask that are asked for early
 constexpr const char* kInvalid = "Invalid RLE mask representation";
 
 PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); }
@@ -44,10 +45,16 @@ std::int64_t extent(py::handle size, Py_ssize_t axis) {
   return overflow > 0 ? std::numeric_limits<std::int64_t>::max() : value;
 }
 
-// The masks of a list of dictionaries.
+// A list of dictionaries, or one, as a tuple, which no code that runs while it is read can change.
+py::tuple entries_of(py::handle objects) {
+  if (!PyList_CheckExact(objects.ptr())) return py::make_tuple(objects);
+  return py::reinterpret_steal<py::tuple>(PyList_AsTuple(objects.ptr()));
+}
+
+// The masks of dictionaries.
 class CocoMasks {
  public:
-  CocoMasks(const char* function, const py::list& objects) {
+  CocoMasks(const char* function, const py::tuple& objects) {
     static PyObject* const size_name = interned("size");
     static PyObject* const counts_name = interned("counts");
     texts_.reserve(objects.size());
@@ -60,6 +67,8 @@ class CocoMasks {
         throw TypeError("Expected bytes, got " + std::string(py::str(py::type::of(counts).attr("__name__"))));
       }
       characters += text->view.size();
+      // Read when all of them are known, by when it has come from memory.
+      for (std::size_t i = 0; i < text->view.size() && i < kFetched; i += 64) __builtin_prefetch(&text->view[i]);
       texts_.push_back(std::move(*text));
       const py::object size = entry(object, size_name);
       masks_.push_back({nullptr, 0, extent(size, 0), extent(size, 1)});
@@ -116,7 +125,7 @@ py::dict to_dict(const CocoMask& mask) {
 }
 
 py::array_t<std::uint8_t> decode(const py::list& objects) {
-  CocoMasks read("decode", objects);
+  CocoMasks read("decode", entries_of(objects));
   if (objects.empty()) throw std::invalid_argument("decode: rleObjs must not be empty");
   read.check(true);
   const auto& masks = read.masks();
@@ -135,24 +144,33 @@ py::array_t<std::uint8_t> decode(const py::list& objects) {
   return zeros.attr("transpose")(2, 1, 0);
 }
 
-py::array_t<std::uint32_t> area(const py::list& objects) {
-  CocoMasks read("area", objects);
+std::uint32_t area_of(const CocoMask& mask) {
+  const std::int64_t offsets[2]{0, mask.count};
+  std::int64_t pixels;
+  cpu::rle_areas({}, {mask.counts, offsets, 1, mask.h, mask.w}, &pixels);
+  return static_cast<std::uint32_t>(pixels);
+}
+
+// Of a list an array, of one dictionary NumPy's number.
+py::object area(py::handle objects) {
+  CocoMasks read("area", entries_of(objects));
   read.check();
-  py::array_t<std::uint32_t> areas(static_cast<py::ssize_t>(read.masks().size()));
-  std::uint32_t* result = areas.mutable_data();
-  for (const CocoMask& mask : read.masks()) {
-    const std::int64_t offsets[2]{0, mask.count};
-    std::int64_t pixels;
-    cpu::rle_areas({}, {mask.counts, offsets, 1, mask.h, mask.w}, &pixels);
-    *result++ = static_cast<std::uint32_t>(pixels);
+  if (!PyList_CheckExact(objects.ptr())) {
+    static const py::handle number_type = py::object(py::module_::import("numpy").attr("uint32")).release();
+    return number_type(area_of(read.masks()[0]));
   }
+  py::array_t<std::uint32_t> areas(static_cast<py::ssize_t>(read.masks().size()));
+  std::transform(read.masks().begin(), read.masks().end(), areas.mutable_data(), area_of);
   return areas;
 }
 
-py::array_t<double> to_bbox(const py::list& objects) {
-  CocoMasks read("toBbox", objects);
+// Of a list (n, 4), of one dictionary (4,).
+py::array_t<double> to_bbox(py::handle objects) {
+  CocoMasks read("toBbox", entries_of(objects));
   read.check();
-  py::array_t<double> boxes({static_cast<py::ssize_t>(read.masks().size()), py::ssize_t{4}});
+  std::vector<py::ssize_t> shape{4};
+  if (PyList_CheckExact(objects.ptr())) shape.insert(shape.begin(), static_cast<py::ssize_t>(read.masks().size()));
+  py::array_t<double> boxes(shape);
   double* result = boxes.mutable_data();
   for (const CocoMask& mask : read.masks()) {
     const std::int64_t offsets[2]{0, mask.count};
@@ -167,7 +185,7 @@ py::array_t<double> to_bbox(const py::list& objects) {
 }
 
 py::dict merge(const py::list& objects, bool intersect) {
-  CocoMasks read("merge", objects);
+  CocoMasks read("merge", entries_of(objects));
   const auto& masks = read.masks();
   const bool agree = !masks.empty() && std::all_of(masks.begin(), masks.end(), [&](const CocoMask& mask) {
     return mask.h == masks[0].h && mask.w == masks[0].w;
@@ -208,7 +226,7 @@ py::object iou(const py::list& detections, const py::list& truths, py::handle is
     }
   }
   const std::vector<std::uint8_t> crowds = crowds_of(iscrowd);
-  CocoMasks dt("iou", detections), gt("iou", truths);
+  CocoMasks dt("iou", entries_of(detections)), gt("iou", entries_of(truths));
   dt.check();
   gt.check();
   if (crowds.size() != gt.masks().size()) {

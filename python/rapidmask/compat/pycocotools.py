@@ -45,16 +45,12 @@ def decode(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.uint8]:
 
 def area(rleObjs: RLE | list[RLE]) -> Any:
     """Count the pixels: a uint32 for a dictionary, an array for a list."""
-    if type(rleObjs) is list:
-        return _cpu.coco_area(rleObjs)
-    return _cpu.coco_area([rleObjs])[0]
+    return _cpu.coco_area(rleObjs)
 
 
 def toBbox(rleObjs: RLE | list[RLE]) -> Any:
     """Return the box ``[x, y, w, h]`` of a dictionary, or ``(n, 4)`` of a list; zeros for an empty mask."""
-    if type(rleObjs) is list:
-        return _cpu.coco_to_bbox(rleObjs)
-    return _cpu.coco_to_bbox([rleObjs])[0]
+    return _cpu.coco_to_bbox(rleObjs)
 
 
 def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
