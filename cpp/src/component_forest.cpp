@@ -156,15 +156,7 @@ void ComponentForest::number() {
     for (std::int64_t band = 0; band < bands_; ++band) number_band(band);
     return;
   }
-  const std::uint32_t* parents = parents_.data();
-  std::int32_t numbered = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::uint32_t parent = parents[i];
-    const bool is_root = parent == static_cast<std::uint32_t>(i);
-    numbered += is_root;
-    labels[i] = is_root ? numbered : labels[parent];
-  }
-  components_ = numbered;
+  components_ = component_rows().number(parents_.data(), count, labels);
 }
 
 // Of the components that begin in this band, those with pixels in its first row come first.

@@ -26,7 +26,7 @@ bool RunList::build(const PaddedBits& bits, int connectivity) {
   size_ = count / 2;
   const std::int64_t row_pixels = 64 * bits.stride();
   join(connectivity, row_pixels);
-  number();
+  components_ = component_rows().number(parents_.data(), size_, labels_.reserve(size_));
   component_rows().place_runs(edges, size_, bits.stride(), labels_.data(), runs_.reserve(size_));
   return true;
 }
@@ -48,20 +48,6 @@ void RunList::join(int connectivity, std::int64_t row_pixels) {
     above += next_above;
     below += !next_above;
   }
-}
-
-// A root stands before the runs that point to it, directly or by another run.
-void RunList::number() {
-  std::int32_t* labels = labels_.reserve(size_);
-  const std::uint32_t* parents = parents_.data();
-  std::int32_t numbered = 0;
-  for (std::int64_t i = 0; i < size_; ++i) {
-    const std::uint32_t parent = parents[i];
-    const bool is_root = parent == static_cast<std::uint32_t>(i);
-    numbered += is_root;
-    labels[i] = is_root ? numbered : labels[parent];
-  }
-  components_ = numbered;
 }
 
 void RunList::paint(const std::int32_t* values, std::int64_t y0, std::int64_t y1, std::int64_t w,

@@ -27,7 +27,6 @@ class RunList {
 
  private:
   void join(int connectivity, std::int64_t row_pixels);
-  void number();
 
   std::int64_t size_ = 0, components_ = 0;
   Buffer<std::int32_t> edges_;  // of the plane's pixels: by turns the first of a run and the first after it

@@ -136,6 +136,40 @@ void link_values(const std::uint64_t* starts_above, const std::uint32_t* rank_ab
   }
 }
 
+std::int32_t number_range(const std::uint32_t* parents, std::int64_t begin, std::int64_t end, std::int32_t numbered,
+                          std::int32_t* labels) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    const std::uint32_t parent = parents[i];
+    const bool is_root = parent == static_cast<std::uint32_t>(i);
+    numbered += is_root;
+    labels[i] = is_root ? numbered : labels[parent];
+  }
+  return numbered;
+}
+
+std::int32_t number(const std::uint32_t* parents, std::int64_t count, std::int32_t* labels) {
+  std::int64_t i = 0;
+  std::int32_t numbered = 0;
+#if defined(__AVX512F__)
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (; i + 16 <= count; i += 16) {
+    const __m512i first = _mm512_set1_epi32(static_cast<int>(i));
+    const __m512i pointed = _mm512_loadu_si512(parents + i);
+    const __mmask16 roots = _mm512_cmpeq_epi32_mask(pointed, _mm512_add_epi32(first, lanes));
+    const __mmask16 known = _mm512_cmplt_epu32_mask(pointed, first);
+    if (static_cast<__mmask16>(roots | known) != 0xffff) {  // one waits for another of the sixteen
+      numbered = number_range(parents, i, i + 16, numbered, labels);
+      continue;
+    }
+    const __m512i next = _mm512_add_epi32(_mm512_set1_epi32(numbered + 1), lanes);
+    const __m512i fresh = _mm512_maskz_expand_epi32(roots, next);
+    _mm512_storeu_si512(labels + i, _mm512_mask_i32gather_epi32(fresh, known, pointed, labels, 4));
+    numbered += __builtin_popcount(roots);
+  }
+#endif
+  return number_range(parents, i, count, numbered, labels);
+}
+
 std::int64_t list_edges(const std::uint64_t* plane, std::int64_t begin, std::int64_t end, std::int64_t capacity,
                         std::int32_t* edges) {
   // Pixels that differ from the one before; the word after a row has the last at the latest.
@@ -323,7 +357,7 @@ void paint_runs(const Run* runs, std::int64_t count, const std::int32_t* values,
 
 namespace RM_LEVEL {
 extern const ComponentRows component_rows;
-const ComponentRows component_rows{find_starts, rank_starts, link,         link_values, list_edges,
+const ComponentRows component_rows{find_starts, rank_starts, link,         link_values, number,    list_edges,
                                    place_runs,  list_runs,   list_bearers, paint,       paint_runs};
 }  // namespace RM_LEVEL
 

@@ -44,6 +44,9 @@ struct ComponentRows {
   void (*link_values)(const std::uint64_t* starts_above, const std::uint32_t* rank_above, const std::uint64_t* starts,
                       const std::uint32_t* rank, const std::uint64_t* const contacts[3], std::int64_t words,
                       std::uint32_t* parents);
+  // Labels of `count` runs in the order of their roots, each of which stands before the runs that point to it, directly
+  // or by another run. Returns the number of roots.
+  std::int32_t (*number)(const std::uint32_t* parents, std::int64_t count, std::int32_t* labels);
   // The pixels at words [begin, end), whole rows of fewer than 2^31 pixels together, that differ from the one before,
   // counted from word 0: by turns the first of a run and the first after it. Returns their number, and stops where it
   // is above `capacity`; `edges` has room for kEdgeSlack more.
