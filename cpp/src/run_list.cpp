@@ -17,36 +17,38 @@ constexpr std::int64_t kPixelsPerEdge = 128;
 
 bool RunList::build(const PaddedBits& bits, int connectivity) {
   const Extent& extent = bits.extent();
-  if (extent.d != 1 || 64 * bits.plane_words() > std::numeric_limits<std::int32_t>::max()) return false;
+  const std::int64_t row_pixels = 64 * bits.stride();
+  if (extent.d != 1 || 64 * bits.plane_words() + 2 * row_pixels > std::numeric_limits<std::int32_t>::max())
+    return false;
   const std::int64_t capacity = extent.h * extent.w / kPixelsPerEdge + 4 * extent.h;
   std::int32_t* edges = edges_.reserve(capacity + kEdgeSlack);
   const std::int64_t count =
       component_rows().list_edges(bits.plane(0), 1, 1 + extent.h * bits.stride(), capacity, edges);
   if (count > capacity) return false;
   size_ = count / 2;
-  const std::int64_t row_pixels = 64 * bits.stride();
-  join(connectivity, row_pixels);
+  join(connectivity, static_cast<std::int32_t>(row_pixels));
   components_ = component_rows().number(parents_.data(), size_, labels_.reserve(size_));
   component_rows().place_runs(edges, size_, bits.stride(), labels_.data(), runs_.reserve(size_));
   return true;
 }
 
-// Rows are farther apart than runs reach, so that the list can be merged with itself, a row later, in one loop: what
-// ends first goes on.
-void RunList::join(int connectivity, std::int64_t row_pixels) {
+// Rows are farther apart than runs reach, so that the list can be merged with itself, a row later, in one loop: of two
+// runs each goes on where the next one of the other side is out of its reach. Natural masks have run below run, so that
+// mostly both do.
+void RunList::join(int connectivity, std::int32_t row_pixels) {
   std::uint32_t* parents = parents_.reserve(size_);
   std::iota(parents, parents + size_, 0u);
-  const std::int32_t* edges = edges_.data();
-  const auto down = static_cast<std::int32_t>(row_pixels);
   const std::int32_t reach = neighbourhood(connectivity).same_slice;
+  std::int32_t* edges = edges_.data();
+  edges[2 * size_] = std::numeric_limits<std::int32_t>::max() - row_pixels;  // out of reach of all
   std::uint32_t above = 0, below = 0;
   while (below < size_) {
-    const std::int32_t above_begin = edges[2 * above] + down, above_end = edges[2 * above + 1] + down;
+    const std::int32_t above_begin = edges[2 * above] + row_pixels, above_end = edges[2 * above + 1] + row_pixels;
     const std::int32_t below_begin = edges[2 * below], below_end = edges[2 * below + 1];
     if (above_begin < below_end + reach && below_begin < above_end + reach) unite(parents, above, below);
-    const bool next_above = above_end < below_end;
-    above += next_above;
-    below += !next_above;
+    const std::int32_t next_above = edges[2 * above + 2] + row_pixels, next_below = edges[2 * below + 2];
+    above += next_below >= above_end + reach;
+    below += next_above >= below_end + reach;
   }
 }
 

@@ -26,7 +26,7 @@ class RunList {
   void paint(const std::int32_t* values, std::int64_t y0, std::int64_t y1, std::int64_t w, std::int32_t* pixels) const;
 
  private:
-  void join(int connectivity, std::int64_t row_pixels);
+  void join(int connectivity, std::int32_t row_pixels);
 
   std::int64_t size_ = 0, components_ = 0;
   Buffer<std::int32_t> edges_;  // of the plane's pixels: by turns the first of a run and the first after it
