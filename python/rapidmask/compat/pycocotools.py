@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _cpu
+from ..ops.rle import _encode_coco
 
 RLE = dict[str, Any]
 
@@ -139,7 +140,7 @@ def _encode(masks: npt.NDArray[Any]) -> list[RLE]:
     h, w, n = masks.shape
     if h * w == 0:
         return [{"size": [h, w], "counts": b"0"} for _ in range(n)]
-    return _cpu.rle_encode_coco(masks.transpose(2, 0, 1))
+    return _encode_coco(masks.transpose(2, 0, 1))
 
 
 def _is_rle(obj: Any) -> bool:
