@@ -17,7 +17,10 @@ void pack_strided(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, b
   const std::uint64_t flip = flip_of(invert);
   for (std::int64_t y = 0; y < rows; ++y, mask += w, words += stride) {
     std::int64_t x = 0;
-    for (; x + 64 <= w; x += 64) words[x / 64] = pack64(mask + x) ^ flip;
+    for (; x + 64 <= w; x += 64) {
+      __builtin_prefetch(mask + x + kPrefetchBytes);
+      words[x / 64] = pack64(mask + x) ^ flip;
+    }
     if (x < w) words[x / 64] = (pack_tail(mask + x, w - x) ^ flip) & tail_mask(w);
   }
 }
