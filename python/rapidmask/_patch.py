@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
-_LIBRARIES = ("pycocotools",)
+from ._upstream import Upstream
+
+# The module of `rapidmask.compat` that stands in for each library.
+_COMPAT = {"pycocotools": "pycocotools", "scipy": "scipy_ndimage"}
+
+
+class _Original(NamedTuple):
+    """What stood under a name of a module or class before a patch."""
+
+    owner: Any
+    name: str
+    function: Any
+
+
+class _State(NamedTuple):
+    patches: int  # in place
+    originals: list[_Original]
+
 
 _lock = threading.RLock()
-# By library that is patched: how many patches are in place, and what stood there before by module and name.
-_patched: dict[str, tuple[int, dict[tuple[str, str], Any]]] = {}
+_patched: dict[str, _State] = {}
 
 
 class Patch:
-    """What `patch` put in place; leaving it as a context manager takes it away."""
+    """What `patch` put in place; leaving it as a context manager takes it away.
 
-    def __init__(self, libraries: tuple[str, ...]) -> None:
+    Attributes
+    ----------
+    replaced : tuple of str
+        The functions that are rapidmask's while the patch lasts, as ``"module:name"``.
+    """
+
+    def __init__(self, libraries: tuple[str, ...], replaced: tuple[str, ...]) -> None:
         self._libraries = libraries
+        self.replaced = replaced
 
     def __enter__(self) -> Patch:
         return self
@@ -36,35 +61,42 @@ class Patch:
                 _leave(library)
 
     def __repr__(self) -> str:
-        return f"Patch({', '.join(map(repr, self._libraries))})"
+        if not self._libraries:
+            return "<rapidmask.Patch: undone>"
+        return f"<rapidmask.Patch of {', '.join(self._libraries)}: {len(self.replaced)} functions>"
 
 
-def patch(*libraries: str) -> Patch:
+def patch(*libraries: str, force: bool = False) -> Patch:
     """Put rapidmask in place of functions of other libraries.
 
     Parameters
     ----------
-    *libraries : {"pycocotools"}
+    *libraries : {"pycocotools", "scipy"}
         The libraries, which are imported. `rapidmask.compat` has a module for each, which says what version it follows
         and where it differs.
+    force : bool
+        Patch versions that the drop-ins were not written for too, and leave alone what they do not have.
 
     Returns
     -------
     Patch
-        A context manager at whose end the functions are restored; without it they stay until `unpatch`.
+        A context manager at whose end the functions are restored; without it they stay until `unpatch`. Its
+        ``replaced`` names them.
 
     Raises
     ------
     ValueError
         If there is no drop-in for a library, or none is named.
     ImportError
-        If a library is not installed. Nothing is patched then.
+        If a library is not installed, or is of another version or lacks a function and ``force`` is not set. Nothing is
+        patched then.
 
     Notes
     -----
-    Functions are replaced in their modules: ``pycocotools.mask.iou`` is rapidmask's for everyone who calls it by that
-    name, ``pycocotools.coco.COCO``, ``COCOeval`` and torchmetrics among them; who imported the function itself before
-    keeps upstream's. Patches of one library may be nested; the last to leave restores it.
+    Functions are replaced where they are defined: ``pycocotools.mask.iou`` is rapidmask's for everyone who calls it by
+    that name, ``pycocotools.coco.COCO``, ``COCOeval`` and torchmetrics among them; who imported the function itself
+    before keeps upstream's. What a drop-in does not serve (a rank, a data type, an option) goes to upstream's own
+    function. Patches of one library may be nested; the last to leave restores it.
 
     Examples
     --------
@@ -73,19 +105,20 @@ def patch(*libraries: str) -> Patch:
     ...     evaluator.evaluate()
     """
     if not libraries:
-        raise ValueError(f"patch: name at least one library of {', '.join(_LIBRARIES)}")
+        raise ValueError(f"patch: name at least one library of {', '.join(_COMPAT)}")
     _check("patch", libraries)
     entered: list[str] = []
     with _lock:
         try:
             for library in libraries:
-                _enter(library)
+                _enter(library, force)
                 entered.append(library)
         except BaseException:
             for library in entered:
                 _leave(library)
             raise
-    return Patch(libraries)
+        replaced = tuple(sorted(_name(original) for library in libraries for original in _patched[library].originals))
+    return Patch(libraries, replaced)
 
 
 def unpatch(*libraries: str) -> None:
@@ -105,39 +138,92 @@ def unpatch(*libraries: str) -> None:
     with _lock:
         for library in libraries or tuple(_patched):
             if library in _patched:
-                _restore(_patched.pop(library)[1])
+                _restore(_patched.pop(library).originals)
 
 
 def _check(function: str, libraries: tuple[str, ...]) -> None:
     for library in libraries:
-        if library not in _LIBRARIES:
-            raise ValueError(f"{function}: libraries must be of {', '.join(_LIBRARIES)}, got {library!r}")
+        if library not in _COMPAT:
+            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {library!r}")
 
 
-def _enter(library: str) -> None:
+def _enter(library: str, force: bool) -> None:
     if library in _patched:
-        count, originals = _patched[library]
-        _patched[library] = (count + 1, originals)
+        patches, originals = _patched[library]
+        _patched[library] = _State(patches + 1, originals)
         return
-    replacements = importlib.import_module(f"rapidmask.compat.{library}").replacements()
-    targets = {tuple(name.rsplit(".", 1)): function for name, function in replacements.items()}
-    originals = {(module, name): getattr(importlib.import_module(module), name) for module, name in targets}
-    for (module, name), function in targets.items():
-        setattr(importlib.import_module(module), name, function)
-    _patched[library] = (1, originals)
+    upstream: Upstream = importlib.import_module(f"rapidmask.compat.{_COMPAT[library]}").UPSTREAMS[library]
+    if not force:
+        _check_version(library, upstream)
+    replacements = dict(_resolved(library, upstream, force))
+    for original, function in replacements.items():
+        served = _served(function, original.function) if upstream.falls_back else function
+        setattr(original.owner, original.name, served)
+    _patched[library] = _State(1, list(replacements))
+
+
+def _check_version(library: str, upstream: Upstream) -> None:
+    import importlib.metadata  # as long to import as the rest of rapidmask
+
+    try:
+        version = importlib.metadata.version(upstream.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        importlib.import_module(library)  # says that it is missing, if it is
+        version = "unknown"
+    if not any(version == known or version.startswith(f"{known}.") for known in upstream.versions):
+        raise ImportError(
+            f"patch: version of {library} must be of {', '.join(upstream.versions)}, got {version}; "
+            "force=True patches it all the same"
+        )
+
+
+def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[tuple[_Original, Callable[..., Any]]]:
+    import pkgutil
+
+    for path, function in upstream.replacements().items():
+        owner_path, _, name = path.rpartition(".") if "." in path.partition(":")[2] else path.rpartition(":")
+        try:
+            owner = pkgutil.resolve_name(owner_path)
+            # Of a class, what it holds itself: a static method as such.
+            original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
+        except (AttributeError, KeyError, ModuleNotFoundError) as error:
+            if force:
+                continue
+            raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
+        yield _Original(owner, name, original), function
+
+
+def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Return a function that leaves to upstream's own what the drop-in does not serve."""
+
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except NotImplementedError:
+            return original(*args, **kwargs)
+
+    return call
 
 
 def _leave(library: str) -> None:
     if library not in _patched:
         return
-    count, originals = _patched[library]
-    if count > 1:
-        _patched[library] = (count - 1, originals)
+    patches, originals = _patched[library]
+    if patches > 1:
+        _patched[library] = _State(patches - 1, originals)
         return
     del _patched[library]
     _restore(originals)
 
 
-def _restore(originals: dict[tuple[str, str], Any]) -> None:
-    for (module, name), function in originals.items():
-        setattr(importlib.import_module(module), name, function)
+def _restore(originals: list[_Original]) -> None:
+    for original in originals:
+        setattr(original.owner, original.name, original.function)
+
+
+def _name(original: _Original) -> str:
+    owner = original.owner
+    if isinstance(owner, type):
+        return f"{owner.__module__}:{owner.__qualname__}.{original.name}"
+    return f"{owner.__name__}:{original.name}"

@@ -1,0 +1,27 @@
+"""What each compat module says of the library that it stands in for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Upstream(NamedTuple):
+    """A library that `rapidmask.patch` knows.
+
+    Attributes
+    ----------
+    distribution : str
+        Its name in the package index.
+    versions : tuple of str
+        The releases that it may be of: "2.0" stands for 2.0 and all of 2.0.*.
+    replacements : callable
+        Gives what takes the place of its functions, by their names: ``"module:function"`` or ``"module:Class.method"``.
+    falls_back : bool
+        Whether the drop-ins raise NotImplementedError for calls that are left to upstream.
+    """
+
+    distribution: str
+    versions: tuple[str, ...]
+    replacements: Callable[[], dict[str, Callable[..., Any]]]
+    falls_back: bool = True
