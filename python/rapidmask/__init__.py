@@ -42,6 +42,7 @@ from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou,
 from .ops.pack import pack, unpack
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
+from .ops.semantic import semantic_argmax, semantic_from_queries
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
 from .ops.threshold_values import (
@@ -112,6 +113,8 @@ __all__ = [
     "rle_from_string",
     "rle_merge",
     "rle_to_string",
+    "semantic_argmax",
+    "semantic_from_queries",
     "set_isa",
     "set_num_threads",
     "soft_nms",

@@ -111,6 +111,17 @@ def matrix_nms(
 def mask_nmm(
     masks: Array, width: int | None, scores: Array, labels: Array | None, threshold: float, metric: str
 ) -> tuple[Any, Any]: ...
+def semantic_argmax(
+    logits: Array,
+    height: int,
+    width: int,
+    classes: list[int],
+    least: float,
+    void_label: int,
+    dtype: str,
+    out: Array | None,
+) -> Any: ...
+def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
 
 # Host memory only.
 def rle_iou(a: tuple[Any, ...], b: tuple[Any, ...] | None, metric: str, iscrowd: Array | None) -> Any: ...

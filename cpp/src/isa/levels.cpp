@@ -18,6 +18,7 @@
 #include "isa/rle_measure_rows.hpp"
 #include "isa/rle_rows.hpp"
 #include "isa/rle_string_rows.hpp"
+#include "isa/semantic_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
@@ -37,6 +38,7 @@ namespace rapidmask {
   X(RleMeasureRows, rle_measure_rows) \
   X(RleRows, rle_rows)                \
   X(RleStringRows, rle_string_rows)   \
+  X(SemanticRows, semantic_rows)      \
   X(ThresholdRows, threshold_rows)    \
   X(ValueRows, value_rows)
 
