@@ -1,11 +1,11 @@
-// Makes the tables of the taps of one axis, and the bands of rows into which an interpolated image is cut.
+// Makes the tables of the taps of one axis, and what the bands need into which an interpolated image is cut.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "isa/axis_taps.hpp"
+#include "isa/class_bands.hpp"
 
 namespace rapidmask {
 
@@ -43,5 +43,25 @@ class AxisTable {
 inline std::int64_t band_rows(std::int64_t in, std::int64_t out, std::int64_t most) {
   return std::clamp<std::int64_t>((8 * in + out / 2) / out, 1, most);
 }
+
+// Scratch for the bands that one thread makes.
+struct BandMemory {
+  std::vector<float> bounds, leading;
+  std::vector<std::int32_t> leader, possible, contest;
+  std::vector<std::uint32_t> columns;
+  BandScratch scratch{};
+
+  BandMemory(std::int64_t classes, std::int64_t w) {
+    const std::int64_t stride = (w + 15) / 16 * 16;
+    const auto each = static_cast<std::size_t>(classes), row = static_cast<std::size_t>(stride);
+    bounds.resize(each * row);
+    leading.resize(row);
+    leader.resize(row);
+    possible.resize(each + 1);
+    contest.resize(each + 1);
+    columns.resize(each + 1);
+    scratch = {bounds.data(), stride, leading.data(), leader.data(), possible.data(), columns.data(), contest.data()};
+  }
+};
 
 }  // namespace rapidmask

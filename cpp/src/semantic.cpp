@@ -16,25 +16,6 @@ constexpr std::int64_t kGrain = 1 << 20;  // logits that are read in some 50 µs
 template <class T>
 constexpr bool kIsLogit = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>;
 
-struct BandMemory {
-  std::vector<float> bounds, leading;
-  std::vector<std::int32_t> leader, possible, contest;
-  std::vector<std::uint32_t> columns;
-  BandScratch scratch{};
-
-  BandMemory(std::int64_t classes, std::int64_t w) {
-    const std::int64_t stride = (w + 15) / 16 * 16;
-    const auto each = static_cast<std::size_t>(classes), row = static_cast<std::size_t>(stride);
-    bounds.resize(each * row);
-    leading.resize(row);
-    leader.resize(row);
-    possible.resize(each + 1);
-    contest.resize(each + 1);
-    columns.resize(each + 1);
-    scratch = {bounds.data(), stride, leading.data(), leader.data(), possible.data(), columns.data(), contest.data()};
-  }
-};
-
 template <class T>
 void interpolated_argmax(const View<const T>& logits, std::int64_t classes, const ClassRule& rule,
                          const LabelImages& labels) {

@@ -3,21 +3,13 @@
 
 #include "rapidmask/semantic.hpp"
 
-#include "port.cuh"
-#include "tiles.cuh"
+#include "logits.cuh"
 
 namespace rapidmask::cuda {
 namespace {
 
 constexpr int kRows = 4;        // of the output, for which one thread mixes each row of the logits once
 constexpr int kSumClasses = 8;  // whose sums one thread has in registers
-
-template <class T>
-constexpr bool kIsLogit = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>;
-
-__device__ __forceinline__ float as_float(float x) { return x; }
-__device__ __forceinline__ float as_float(Half x) { return to_float(x); }
-__device__ __forceinline__ float as_float(BFloat16 x) { return to_float(x); }
 
 // `rule.classes` is the device's, or null where all may win. Rows are taken from the top of each image in bands of
 // kRows.
@@ -27,29 +19,11 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t bands = (labels.h + kRows - 1) / kRows, items = labels.n * bands * labels.w;
   for (std::int64_t i = first_thread(); i < items; i += thread_stride()) {
     const std::int64_t x = i % labels.w, band = i / labels.w % bands, image = i / labels.w / bands;
-    const BilinearTap across = bilinear_tap(x, logits.w, labels.w);
-    BilinearTap down[kRows];
-    for (int r = 0; r < kRows; ++r) {
-      const std::int64_t y = band * kRows + r;
-      down[r] = bilinear_tap(y < labels.h ? y : labels.h - 1, logits.h, labels.h);
-    }
+    const OutputColumn<kRows> column(logits.h, logits.w, labels.h, labels.w, x, band * kRows);
     BestClass best[kRows];
     for (std::int64_t k = 0; k < rule.count; ++k) {
       const std::int32_t c = rule.classes != nullptr ? rule.classes[k] : static_cast<std::int32_t>(k);
-      const T* plane = logits.image(image * classes + c);
-      const auto along = [&](std::int64_t row) {
-        const T* from = plane + row * logits.w;
-        return bilinear_mix(across, as_float(from[across.first]), as_float(from[across.second]));
-      };
-      std::int64_t first = -1, second = -1;
-      float above = 0, below = 0;
-      for (int r = 0; r < kRows; ++r) {  // the branches are alike in all threads of a row
-        if (down[r].first != first) above = down[r].first == second ? below : along(down[r].first);
-        first = down[r].first;
-        if (down[r].second != second) below = down[r].second == first ? above : along(down[r].second);
-        second = down[r].second;
-        best[r].take(bilinear_mix(down[r], above, below), c);
-      }
+      column.for_each(logits.image(image * classes + c), [&](int r, float score) { best[r].take(score, c); });
     }
     for (int r = 0; r < kRows; ++r) {
       const std::int64_t y = band * kRows + r;
@@ -63,13 +37,6 @@ __global__ void object_probabilities_kernel(const T* logits, std::int64_t rows, 
                                             float* probabilities) {
   for (std::int64_t i = first_thread(); i < rows; i += thread_stride()) {
     object_probabilities(logits + i * (classes + 1), classes, probabilities + i * classes);
-  }
-}
-
-template <class T>
-__global__ void mask_probabilities_kernel(const T* logits, std::int64_t size, float* probabilities) {
-  for (std::int64_t i = first_thread(); i < size; i += thread_stride()) {
-    probabilities[i] = portable_sigmoid(as_float(logits[i]));
   }
 }
 
@@ -101,13 +68,6 @@ void argmax_classes(const Context& context, const View<const T>& logits, std::in
   const View<Label> to{static_cast<Label*>(labels.data), labels.n, labels.h, labels.w};
   RM_LAUNCH((argmax_classes_kernel<T, Label>), grid_of_threads(items), kThreads, 0, context.stream, logits, classes,
             rule, to);
-}
-
-template <class Visitor>
-void visit_logits(DType dtype, const Visitor& visit) {
-  visit_dtype(dtype, [&](auto type) {
-    if constexpr (kIsLogit<typename decltype(type)::type>) visit(type);
-  });
 }
 
 }  // namespace

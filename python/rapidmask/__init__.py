@@ -40,6 +40,14 @@ from .ops.morphology import (
 )
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
+from .ops.panoptic import (
+    InstanceSegment,
+    PanopticSegment,
+    instance_merge,
+    non_overlapping,
+    panoptic_merge,
+    resolve_overlaps,
+)
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.semantic import semantic_argmax, semantic_from_queries
@@ -61,7 +69,9 @@ __all__ = [
     "BorderTree",
     "Components",
     "CudaError",
+    "InstanceSegment",
     "PackedMasks",
+    "PanopticSegment",
     "RLEMasks",
     "__version__",
     "adaptive_threshold",
@@ -86,6 +96,7 @@ __all__ = [
     "get_num_threads",
     "gradient",
     "hysteresis_threshold",
+    "instance_merge",
     "isa",
     "isa_levels",
     "keep_largest",
@@ -98,15 +109,18 @@ __all__ = [
     "masks_to_polygons",
     "matrix_nms",
     "nms_from_iou",
+    "non_overlapping",
     "opening",
     "overlay",
     "pack",
+    "panoptic_merge",
     "patch",
     "polygons_to_masks",
     "rectangle",
     "remove_small_holes",
     "remove_small_objects",
     "remove_small_regions",
+    "resolve_overlaps",
     "rle_decode",
     "rle_encode",
     "rle_encode_labels",

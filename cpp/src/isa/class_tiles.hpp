@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "isa/axis_taps.hpp"
+#include "isa/class_bands.hpp"
 #include "isa/float_lanes.hpp"
 
 namespace rapidmask {
@@ -68,6 +68,56 @@ inline Floats lowest_in_cells(const PlaneRows<T>& rows, std::int64_t x) {
   return choose(nan, splat_float(-kFloatInfinity), lowest);
 }
 
+// The upper bounds of all classes, and in each column the class of the highest. `rows_of(k)` are the rows of class k;
+// `bound_of(k, highest)` is what is stored for it, `value_of(k, bound)` what is compared between classes.
+template <class RowsOf, class BoundOf, class ValueOf>
+void bound_classes(const BandScratch& scratch, std::int64_t classes, std::int64_t w, const RowsOf& rows_of,
+                   const BoundOf& bound_of, const ValueOf& value_of) {
+  for (std::int64_t x = 0; x < scratch.stride; x += kFloats) {
+    store_floats(scratch.leading + x, splat_float(-kFloatInfinity));
+    store_ints(scratch.leader + x, Ints{});
+  }
+  for (std::int64_t k = 0; k < classes; ++k) {
+    const auto rows = rows_of(k);
+    float* bounds = scratch.bounds + k * scratch.stride;
+    const Ints index = splat_int(static_cast<std::int32_t>(k));
+    const auto highest_from = [&](std::int64_t x) {
+      if (x + kFloats <= w) return highest_in_columns<true>(rows, x);
+      return x < w ? highest_in_columns<false>(rows, x) : splat_float(-kFloatInfinity);
+    };
+    Floats here = highest_from(0);
+    for (std::int64_t x = 0; x < w; x += kFloats) {
+      const Floats next = highest_from(x + kFloats);
+      const Floats bound = bound_of(k, greater(here, shifted(here, next)));
+      here = next;
+      store_floats(bounds + x, bound);
+      const Floats value = value_of(k, bound), leading = load_floats(scratch.leading + x);
+      const LaneMask leads = above(value, leading);
+      store_floats(scratch.leading + x, choose(leads, value, leading));
+      store_ints(scratch.leader + x, choose(leads, index, load_ints(scratch.leader + x)));
+    }
+  }
+}
+
+// What a class must reach in each column of a tile to be able to win: the lowest value of the classes that lead there,
+// as `lowest_of(k)` gives it for the tile's columns.
+template <class LowestOf>
+Floats bound_winner(const BandScratch& scratch, std::int64_t tile, LaneBits valid, const LowestOf& lowest_of) {
+  const Ints leader = load_ints(scratch.leader + tile);
+  Floats lowest = splat_float(-kFloatInfinity);
+  for (LaneBits todo = valid; todo != 0;) {
+    const std::int32_t k = leader[__builtin_ctz(todo)];
+    lowest = greater(lowest_of(k), lowest);
+    for (int i = 0; i < kFloats; ++i) todo &= ~(static_cast<LaneBits>(leader[i] == k) << i);
+  }
+  return with_margin_below(lowest);
+}
+
+// The columns of a tile, of w from there on.
+inline LaneBits valid_columns(std::int64_t w) {
+  return w < kFloats ? (LaneBits{1} << w) - 1 : (LaneBits{2} << (kFloats - 1)) - 1;
+}
+
 // Up to kFloats neighbouring pixels of an output row, whose cells lie in one tile of kFloats columns.
 struct Unit {
   std::int64_t x;   // of the first pixel
@@ -118,6 +168,49 @@ inline Floats mixed_along(const T* row, std::int64_t w, const Unit& unit) {
     }
   }
   return choose(unit.mixed, unit.first_weight * first + unit.second_weight * second, first);
+}
+
+// The highest score of each of `count` pixels, at most kBlock, and its class, the first of equal ones; -infinity and
+// `none` where no score is higher than -infinity.
+inline constexpr std::int64_t kBlock = 1024;  // pixels whose best so far stay in the first cache
+inline constexpr int kTogether = 4;           // classes between loading and storing it
+
+template <class T>
+void argmax_block(const T* planes, std::int64_t plane, const std::int32_t* classes, std::int64_t class_count,
+                  std::int32_t none, std::int64_t count, float* best, std::int32_t* label) {
+  for (std::int64_t x = 0; x < count; ++x) best[x] = -kFloatInfinity;
+  for (std::int64_t x = 0; x < count; ++x) label[x] = none;
+  const std::int64_t whole = count - count % kFloats;
+  for (std::int64_t first = 0; first < class_count; first += kTogether) {
+    const std::int64_t together = class_count - first < kTogether ? class_count - first : kTogether;
+    const T* from[kTogether];
+    Ints c[kTogether];
+    for (std::int64_t k = 0; k < kTogether; ++k) {  // behind the last class stands it again, which changes nothing
+      const std::int32_t id = classes[first + (k < together ? k : together - 1)];
+      from[k] = planes + id * plane;
+      c[k] = splat_int(id);
+    }
+    for (std::int64_t x = 0; x < whole; x += kFloats) {
+      Floats high = load_floats(best + x);
+      Ints winner = load_ints(label + x);
+      for (int k = 0; k < kTogether; ++k) {
+        const Floats score = load_floats(from[k] + x);
+        const LaneMask wins = above(score, high);
+        high = greater(score, high);
+        winner = choose(wins, c[k], winner);
+      }
+      store_floats(best + x, high);
+      store_ints(label + x, winner);
+    }
+    for (std::int64_t x = whole; x < count; ++x) {
+      for (std::int64_t k = 0; k < together; ++k) {
+        const float score = as_float(from[k][x]);
+        if (!(score > best[x])) continue;
+        best[x] = score;
+        label[x] = classes[first + k];
+      }
+    }
+  }
 }
 
 }  // namespace

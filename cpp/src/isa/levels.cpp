@@ -13,6 +13,7 @@
 #include "isa/morphology_rows.hpp"
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
+#include "isa/panoptic_rows.hpp"
 #include "isa/polygon_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
@@ -33,6 +34,7 @@ namespace rapidmask {
   X(MorphologyRows, morphology_rows)  \
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \
+  X(PanopticRows, panoptic_rows)      \
   X(PolygonRows, polygon_rows)        \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \

@@ -31,50 +31,6 @@ inline PlaneRows<T> band_rows_of(const SemanticBand& band, std::int64_t index) {
           band.rows + 1 < below ? band.rows + 1 : below};
 }
 
-// The upper bounds of all classes, and in each column the class of the highest.
-template <class T>
-void bound_classes(const SemanticBand& band) {
-  const BandScratch& scratch = band.scratch;
-  const std::int64_t w = band.planes.w;
-  for (std::int64_t x = 0; x < scratch.stride; x += kFloats) {
-    store_floats(scratch.leading + x, splat_float(-kFloatInfinity));
-    store_ints(scratch.leader + x, Ints{});
-  }
-  for (std::int64_t k = 0; k < band.rule->count; ++k) {
-    const PlaneRows<T> rows = band_rows_of<T>(band, k);
-    float* bounds = scratch.bounds + k * scratch.stride;
-    const Ints index = splat_int(static_cast<std::int32_t>(k));
-    const auto highest_from = [&](std::int64_t x) {
-      if (x + kFloats <= w) return highest_in_columns<true>(rows, x);
-      return x < w ? highest_in_columns<false>(rows, x) : splat_float(-kFloatInfinity);
-    };
-    Floats here = highest_from(0);
-    for (std::int64_t x = 0; x < w; x += kFloats) {
-      const Floats next = highest_from(x + kFloats);
-      const Floats bound = greater(here, shifted(here, next));
-      here = next;
-      store_floats(bounds + x, bound);
-      const Floats leading = load_floats(scratch.leading + x);
-      const LaneMask leads = above(bound, leading);
-      store_floats(scratch.leading + x, choose(leads, bound, leading));
-      store_ints(scratch.leader + x, choose(leads, index, load_ints(scratch.leader + x)));
-    }
-  }
-}
-
-// What a class must reach in each column of a tile to be able to win.
-template <class T>
-Floats bound_winner(const SemanticBand& band, std::int64_t tile, LaneBits valid) {
-  const Ints leader = load_ints(band.scratch.leader + tile);
-  Floats lowest = splat_float(-kFloatInfinity);
-  for (LaneBits todo = valid; todo != 0;) {
-    const std::int32_t k = leader[__builtin_ctz(todo)];
-    lowest = greater(lowest_in_cells(band_rows_of<T>(band, k), tile), lowest);
-    for (int i = 0; i < kFloats; ++i) todo &= ~(static_cast<LaneBits>(leader[i] == k) << i);
-  }
-  return with_margin_below(lowest);
-}
-
 // The first class that is not NaN at a pixel, or the void label.
 template <class T>
 std::int32_t first_comparable(const SemanticBand& band, std::int64_t y, std::int64_t x) {
@@ -134,14 +90,16 @@ void contest_rows(const SemanticBand& band, const Unit& unit, std::int64_t count
 
 template <class T>
 void argmax_band(const SemanticBand& band) {
-  bound_classes<T>(band);
+  bound_classes(
+      band.scratch, band.rule->count, band.planes.w, [&](std::int64_t k) { return band_rows_of<T>(band, k); },
+      [](std::int64_t, Floats highest) { return highest; }, [](std::int64_t, Floats bound) { return bound; });
   const BandScratch& scratch = band.scratch;
   const Floats least = splat_float(band.rule->least > -kGreatestFloat ? band.rule->least : -kGreatestFloat);
   std::int64_t x = 0;
   for (std::int64_t tile = 0; tile < band.planes.w; tile += kFloats) {
-    const std::int64_t columns = band.planes.w - tile;
-    const LaneBits valid = columns < kFloats ? (LaneBits{1} << columns) - 1 : (LaneBits{2} << (kFloats - 1)) - 1;
-    const Floats bound = bound_winner<T>(band, tile, valid);
+    const LaneBits valid = valid_columns(band.planes.w - tile);
+    const Floats bound = bound_winner(scratch, tile, valid,
+                                      [&](std::int32_t k) { return lowest_in_cells(band_rows_of<T>(band, k), tile); });
     const LaneBits sure = bits_of(at_least(bound, least));  // where a class that is left alone wins
     std::int64_t possible = 0;
     for (std::int64_t k = 0; k < band.rule->count; ++k) {
@@ -175,47 +133,6 @@ void argmax_band(const SemanticBand& band) {
   }
 }
 
-constexpr std::int64_t kBlock = 1024;  // pixels whose best so far stay in the first cache
-constexpr int kTogether = 4;           // classes between loading and storing it
-
-template <class T>
-void argmax_block(const T* planes, std::int64_t plane, const ClassRule& rule, std::int64_t count, float* best,
-                  std::int32_t* label) {
-  for (std::int64_t x = 0; x < count; ++x) best[x] = -kFloatInfinity;
-  for (std::int64_t x = 0; x < count; ++x) label[x] = rule.void_label;
-  const std::int64_t whole = count - count % kFloats;
-  for (std::int64_t first = 0; first < rule.count; first += kTogether) {
-    const std::int64_t classes = rule.count - first < kTogether ? rule.count - first : kTogether;
-    const T* from[kTogether];
-    Ints c[kTogether];
-    for (std::int64_t k = 0; k < kTogether; ++k) {  // behind the last class stands it again, which changes nothing
-      const std::int32_t id = rule.classes[first + (k < classes ? k : classes - 1)];
-      from[k] = planes + id * plane;
-      c[k] = splat_int(id);
-    }
-    for (std::int64_t x = 0; x < whole; x += kFloats) {
-      Floats high = load_floats(best + x);
-      Ints winner = load_ints(label + x);
-      for (int k = 0; k < kTogether; ++k) {
-        const Floats score = load_floats(from[k] + x);
-        const LaneMask wins = above(score, high);
-        high = greater(score, high);
-        winner = choose(wins, c[k], winner);
-      }
-      store_floats(best + x, high);
-      store_ints(label + x, winner);
-    }
-    for (std::int64_t x = whole; x < count; ++x) {
-      for (std::int64_t k = 0; k < classes; ++k) {
-        const float score = as_float(from[k][x]);
-        if (!(score > best[x])) continue;
-        best[x] = score;
-        label[x] = rule.classes[first + k];
-      }
-    }
-  }
-}
-
 template <class T>
 void argmax_pixels(const ClassPlanes& planes, const ClassRule& rule, std::int64_t begin, std::int64_t count,
                    void* labels, std::int64_t label_bytes) {
@@ -225,7 +142,7 @@ void argmax_pixels(const ClassPlanes& planes, const ClassRule& rule, std::int64_
   alignas(64) std::int32_t label[kBlock];
   for (std::int64_t at = begin; at < begin + count; at += kBlock) {
     const std::int64_t pixels = begin + count - at < kBlock ? begin + count - at : kBlock;
-    argmax_block(data + at, plane, rule, pixels, best, label);
+    argmax_block(data + at, plane, rule.classes, rule.count, rule.void_label, pixels, best, label);
     for (std::int64_t x = 0; x < pixels; ++x) {
       if (best[x] < rule.least) label[x] = rule.void_label;
     }

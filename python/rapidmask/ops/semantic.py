@@ -79,7 +79,7 @@ def semantic_argmax(
     >>> logits = np.array([[[0.0, 1.0]], [[1.0, 0.0]]], np.float32)
     >>> rapidmask.semantic_argmax(logits, (1, 6), dtype="uint8")
     array([[1, 1, 1, 0, 0, 0]], dtype=uint8)
-    >>> rapidmask.semantic_argmax(logits, (1, 6), min_score=0.6)
+    >>> rapidmask.semantic_argmax(logits, (1, 6), min_score=0.7)
     array([[ 1,  1, -1, -1,  0,  0]], dtype=int32)
     """
     logits = _arrays.with_shape(logits)
@@ -178,7 +178,7 @@ def _argmax(
     if len(shape) < 3:  # the module says what is wrong
         return _dispatch.backend(logits).semantic_argmax(logits, 0, 0, [0], least, label, label_type, out)
     count, height, width = (int(extent) for extent in shape[-3:])
-    ignored = {operator.index(c) for c in ((ignore,) if hasattr(ignore, "__index__") else ignore)}  # type: ignore[arg-type, union-attr]
+    ignored = {operator.index(c) for c in ((ignore,) if hasattr(ignore, "__index__") else ignore)}  # type: ignore[arg-type]
     for c in sorted(ignored):
         if not 0 <= c < count:
             raise ValueError(f"{function}: ignore must be classes from 0 to {count - 1}, got {c}")
