@@ -38,6 +38,9 @@ for box in BOXES:
 SCORES = RANDOM.random(80)
 LABELS = RANDOM.integers(0, 2, 80)
 
+LOGITS = RANDOM.normal(size=(9, 20, 33)).astype(np.float32)
+CLASSES = RANDOM.integers(-1, 3, (20, 300))
+
 CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
 METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
 
@@ -109,6 +112,21 @@ CALLS = {
         for labels in (None, LABELS)
     ],
     "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
+    "panoptic_merge": lambda: [
+        rapidmask.panoptic_merge(LOGITS[:n], SCORES[:n], LABELS[:n], size=(30, 50), activation=activation, fuse=[1])[0]
+        for n, activation in ((9, None), (9, "sigmoid"))
+    ],
+    "panoptic_merge of many": lambda: [
+        rapidmask.panoptic_merge(np.ones((4097, 1, 2), np.float16), np.ones(4097), np.ones(4097, int))[0]
+    ],
+    "instance_merge": lambda: [
+        rapidmask.instance_merge(masks, SCORES[:9], LABELS[:9], semantic=CLASSES, min_stuff_area=9)[0]
+        for masks in (BOXES[:9], rapidmask.pack(BOXES[:9]))
+    ],
+    "resolve_overlaps": over(rapidmask.resolve_overlaps, [MASKS, PACKED, BOXES]),
+    "non_overlapping": over(rapidmask.non_overlapping, [LOGITS, LOGITS.astype(np.float16)]),
+    "semantic_argmax": over(rapidmask.semantic_argmax, [LOGITS, LOGITS.astype(np.float16)], (30, 50), ignore=2),
+    "semantic_from_queries": lambda: [rapidmask.semantic_from_queries(LOGITS[0, :9, :7], LOGITS, (30, 50))],
     "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),
     "rle_decode": lambda: [
         rapidmask.rle_decode(RUNS, output=output, crop=crop)

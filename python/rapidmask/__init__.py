@@ -40,8 +40,17 @@ from .ops.morphology import (
 )
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
+from .ops.panoptic import (
+    InstanceSegment,
+    PanopticSegment,
+    instance_merge,
+    non_overlapping,
+    panoptic_merge,
+    resolve_overlaps,
+)
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
+from .ops.semantic import semantic_argmax, semantic_from_queries
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
 from .ops.threshold_values import (
@@ -60,7 +69,9 @@ __all__ = [
     "BorderTree",
     "Components",
     "CudaError",
+    "InstanceSegment",
     "PackedMasks",
+    "PanopticSegment",
     "RLEMasks",
     "__version__",
     "adaptive_threshold",
@@ -85,6 +96,7 @@ __all__ = [
     "get_num_threads",
     "gradient",
     "hysteresis_threshold",
+    "instance_merge",
     "isa",
     "isa_levels",
     "keep_largest",
@@ -97,21 +109,26 @@ __all__ = [
     "masks_to_polygons",
     "matrix_nms",
     "nms_from_iou",
+    "non_overlapping",
     "opening",
     "overlay",
     "pack",
+    "panoptic_merge",
     "patch",
     "polygons_to_masks",
     "rectangle",
     "remove_small_holes",
     "remove_small_objects",
     "remove_small_regions",
+    "resolve_overlaps",
     "rle_decode",
     "rle_encode",
     "rle_encode_labels",
     "rle_from_string",
     "rle_merge",
     "rle_to_string",
+    "semantic_argmax",
+    "semantic_from_queries",
     "set_isa",
     "set_num_threads",
     "soft_nms",

@@ -111,6 +111,52 @@ def matrix_nms(
 def mask_nmm(
     masks: Array, width: int | None, scores: Array, labels: Array | None, threshold: float, metric: str
 ) -> tuple[Any, Any]: ...
+def panoptic_merge(
+    mask_probs: Array,
+    scores: Array,
+    labels: Array,
+    height: int,
+    width: int,
+    activation: str,
+    weight_by_score: bool,
+    mask_threshold: float,
+    overlap_threshold: float,
+    keeps_equal: bool,
+    inner: bool,
+    fuse: list[int],
+    numbering: str,
+    void_id: int,
+    first_id: int,
+    step: int,
+    out: Array | None,
+) -> tuple[Any, Any]: ...
+def paint_masks(
+    masks: Array,
+    width: int | None,
+    scores: Array | None,
+    function: str,
+    by_score: bool,
+    over: bool,
+    by_visible: bool,
+    limit: float,
+    least_score: float,
+    leaves_out_empty: bool,
+    out: Array | None,
+) -> tuple[Any, Any, Any]: ...
+def count_unpainted(map: Array, classes: Array, count: int) -> Any: ...
+def number_painting(map: Array, ids: Array, classes: Array | None, class_ids: Array) -> None: ...
+def non_overlapping(scores: Array, object_scores: Array | None, background: float, out: Array | None) -> Any: ...
+def semantic_argmax(
+    logits: Array,
+    height: int,
+    width: int,
+    classes: list[int],
+    least: float,
+    void_label: int,
+    dtype: str,
+    out: Array | None,
+) -> Any: ...
+def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
 
 # Host memory only.
 def rle_iou(a: tuple[Any, ...], b: tuple[Any, ...] | None, metric: str, iscrowd: Array | None) -> Any: ...

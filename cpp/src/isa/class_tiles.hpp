@@ -1,0 +1,217 @@
+// What row loops over interpolated classes share: bounds of columns of cells, and the values of a few output pixels.
+//
+// Only for sources that are compiled once per level: everything is in an anonymous namespace.
+#pragma once
+
+#include <cstdint>
+
+#include "isa/class_bands.hpp"
+#include "isa/float_lanes.hpp"
+
+namespace rapidmask {
+namespace {
+
+inline constexpr float kFloatInfinity = __builtin_inff();
+inline constexpr float kGreatestFloat = 3.4028234663852886e38f;
+
+// A mix of two numbers of which `highest` is the greater is no more than that of it with itself, since rounding keeps
+// the order: beyond it by three roundings of 2^-24, and interpolation is two mixes; a score or the logistic function
+// adds four more at most. The margin is twice as wide for both sides of a comparison, and covers what is lost below the
+// smallest normal number.
+inline constexpr float kMargin = 0x1p-19f, kSmallest = 0x1p-120f;
+
+// What a value must reach to be possibly above `lowest`, and what it must not be below to be surely above.
+inline Floats margin_of(Floats v) {
+  const Floats magnitude = (Floats)((Ints)v & 0x7fffffff);
+  return lesser(magnitude, splat_float(kGreatestFloat)) * kMargin + kSmallest;
+}
+inline Floats with_margin_below(Floats v) { return v - margin_of(v); }
+inline Floats with_margin_above(Floats v) { return v + margin_of(v); }
+
+// Rows of one plane, `count` of them, from a band's first.
+template <class T>
+struct PlaneRows {
+  const T* data;
+  std::int64_t w, count;
+};
+
+// The highest of each of kFloats columns from x on; NaN counts as none.
+template <bool kWhole, class T>
+inline Floats highest_in_columns(const PlaneRows<T>& rows, std::int64_t x) {
+  Floats highest = splat_float(-kFloatInfinity);
+  for (std::int64_t r = 0; r < rows.count; ++r) {
+    const T* from = rows.data + r * rows.w + x;
+    highest = greater(kWhole ? load_floats(from) : load_part(from, rows.w - x, -kFloatInfinity), highest);
+  }
+  return highest;
+}
+
+// The lowest value of the cells of kFloats columns from x on, -infinity where there is NaN.
+template <class T>
+inline Floats lowest_in_cells(const PlaneRows<T>& rows, std::int64_t x) {
+  Floats lowest = splat_float(kFloatInfinity);
+  LaneMask nan = unordered(lowest, lowest);
+  const bool whole = x + 1 + kFloats <= rows.w;
+  for (std::int64_t r = 0; r < rows.count; ++r) {
+    const T* from = rows.data + r * rows.w + x;
+    Floats left, right;
+    if (whole) {
+      left = load_floats(from);
+      right = load_floats(from + 1);
+    } else {
+      left = load_part(from, rows.w - x, kFloatInfinity);
+      right = shifted(left, splat_float(x + kFloats < rows.w ? as_float(from[kFloats]) : kFloatInfinity));
+    }
+    lowest = lesser(right, lesser(left, lowest));
+    nan |= unordered(left, right);
+  }
+  return choose(nan, splat_float(-kFloatInfinity), lowest);
+}
+
+// The upper bounds of all classes, and in each column the class of the highest. `rows_of(k)` are the rows of class k;
+// `bound_of(k, highest)` is what is stored for it, `value_of(k, bound)` what is compared between classes.
+template <class RowsOf, class BoundOf, class ValueOf>
+void bound_classes(const BandScratch& scratch, std::int64_t classes, std::int64_t w, const RowsOf& rows_of,
+                   const BoundOf& bound_of, const ValueOf& value_of) {
+  for (std::int64_t x = 0; x < scratch.stride; x += kFloats) {
+    store_floats(scratch.leading + x, splat_float(-kFloatInfinity));
+    store_ints(scratch.leader + x, Ints{});
+  }
+  for (std::int64_t k = 0; k < classes; ++k) {
+    const auto rows = rows_of(k);
+    float* bounds = scratch.bounds + k * scratch.stride;
+    const Ints index = splat_int(static_cast<std::int32_t>(k));
+    const auto highest_from = [&](std::int64_t x) {
+      if (x + kFloats <= w) return highest_in_columns<true>(rows, x);
+      return x < w ? highest_in_columns<false>(rows, x) : splat_float(-kFloatInfinity);
+    };
+    Floats here = highest_from(0);
+    for (std::int64_t x = 0; x < w; x += kFloats) {
+      const Floats next = highest_from(x + kFloats);
+      const Floats bound = bound_of(k, greater(here, shifted(here, next)));
+      here = next;
+      store_floats(bounds + x, bound);
+      const Floats value = value_of(k, bound), leading = load_floats(scratch.leading + x);
+      const LaneMask leads = above(value, leading);
+      store_floats(scratch.leading + x, choose(leads, value, leading));
+      store_ints(scratch.leader + x, choose(leads, index, load_ints(scratch.leader + x)));
+    }
+  }
+}
+
+// What a class must reach in each column of a tile to be able to win: the lowest value of the classes that lead there,
+// as `lowest_of(k)` gives it for the tile's columns.
+template <class LowestOf>
+Floats bound_winner(const BandScratch& scratch, std::int64_t tile, LaneBits valid, const LowestOf& lowest_of) {
+  const Ints leader = load_ints(scratch.leader + tile);
+  Floats lowest = splat_float(-kFloatInfinity);
+  for (LaneBits todo = valid; todo != 0;) {
+    const std::int32_t k = leader[__builtin_ctz(todo)];
+    lowest = greater(lowest_of(k), lowest);
+    for (int i = 0; i < kFloats; ++i) todo &= ~(static_cast<LaneBits>(leader[i] == k) << i);
+  }
+  return with_margin_below(lowest);
+}
+
+// The columns of a tile, of w from there on.
+inline LaneBits valid_columns(std::int64_t w) {
+  return w < kFloats ? (LaneBits{1} << w) - 1 : (LaneBits{2} << (kFloats - 1)) - 1;
+}
+
+// Up to kFloats neighbouring pixels of an output row, whose cells lie in one tile of kFloats columns.
+struct Unit {
+  std::int64_t x;   // of the first pixel
+  int count;        // of pixels
+  LaneBits pixels;  // a bit for each
+  LaneBits cells;   // the tile's columns that they lie in
+  std::int64_t first_base, second_base;
+  Ints first, second;  // from these bases
+  Floats first_weight, second_weight;
+  LaneMask mixed;  // where the second weighs anything
+  bool near;       // whether all that is mixed lies within kFloats pixels of the bases
+};
+
+// The next unit from pixel x on, for the tile whose columns begin at `tile`; empty where no more pixels lie in it.
+inline Unit unit_at(const AxisTaps& across, std::int64_t x, std::int64_t width, std::int64_t tile) {
+  Unit unit;
+  unit.x = x;
+  const Ints first = load_ints(across.first + x), second = load_ints(across.second + x);
+  const Ints in_tile = first < static_cast<std::int32_t>(tile + kFloats);
+  unit.count = 0;
+  const std::int64_t left = width - x;
+  while (unit.count < kFloats && unit.count < left && in_tile[unit.count] != 0) ++unit.count;
+  if (unit.count == 0) return unit;
+  unit.pixels = (LaneBits{2} << (unit.count - 1)) - 1;
+  unit.cells = (LaneBits{2} << (first[unit.count - 1] - tile)) - (LaneBits{1} << (first[0] - tile));
+  unit.first_base = first[0];
+  unit.second_base = second[0];
+  unit.first = first - first[0];
+  unit.second = second - second[0];
+  unit.first_weight = load_floats(across.first_weight + x);
+  unit.second_weight = load_floats(across.second_weight + x);
+  unit.mixed = above(unit.second_weight, Floats{});
+  unit.near = unit.first[kFloats - 1] < kFloats && unit.second[kFloats - 1] < kFloats;
+  return unit;
+}
+
+// The unit's pixels of one row of a plane, mixed along it.
+template <class T>
+inline Floats mixed_along(const T* row, std::int64_t w, const Unit& unit) {
+  Floats first, second;
+  if (unit.near) {
+    first = permuted(load_part(row + unit.first_base, w - unit.first_base, 0), unit.first);
+    second = permuted(load_part(row + unit.second_base, w - unit.second_base, 0), unit.second);
+  } else {
+    for (int i = 0; i < kFloats; ++i) {
+      first[i] = as_float(row[unit.first_base + unit.first[i]]);
+      second[i] = as_float(row[unit.second_base + unit.second[i]]);
+    }
+  }
+  return choose(unit.mixed, unit.first_weight * first + unit.second_weight * second, first);
+}
+
+// The highest score of each of `count` pixels, at most kBlock, and its class, the first of equal ones; -infinity and
+// `none` where no score is higher than -infinity.
+inline constexpr std::int64_t kBlock = 1024;  // pixels whose best so far stay in the first cache
+inline constexpr int kTogether = 4;           // classes between loading and storing it
+
+template <class T>
+void argmax_block(const T* planes, std::int64_t plane, const std::int32_t* classes, std::int64_t class_count,
+                  std::int32_t none, std::int64_t count, float* best, std::int32_t* label) {
+  for (std::int64_t x = 0; x < count; ++x) best[x] = -kFloatInfinity;
+  for (std::int64_t x = 0; x < count; ++x) label[x] = none;
+  const std::int64_t whole = count - count % kFloats;
+  for (std::int64_t first = 0; first < class_count; first += kTogether) {
+    const std::int64_t together = class_count - first < kTogether ? class_count - first : kTogether;
+    const T* from[kTogether];
+    Ints c[kTogether];
+    for (std::int64_t k = 0; k < kTogether; ++k) {  // behind the last class stands it again, which changes nothing
+      const std::int32_t id = classes[first + (k < together ? k : together - 1)];
+      from[k] = planes + id * plane;
+      c[k] = splat_int(id);
+    }
+    for (std::int64_t x = 0; x < whole; x += kFloats) {
+      Floats high = load_floats(best + x);
+      Ints winner = load_ints(label + x);
+      for (int k = 0; k < kTogether; ++k) {
+        const Floats score = load_floats(from[k] + x);
+        const LaneMask wins = above(score, high);
+        high = greater(score, high);
+        winner = choose(wins, c[k], winner);
+      }
+      store_floats(best + x, high);
+      store_ints(label + x, winner);
+    }
+    for (std::int64_t x = whole; x < count; ++x) {
+      for (std::int64_t k = 0; k < together; ++k) {
+        const float score = as_float(from[k][x]);
+        if (!(score > best[x])) continue;
+        best[x] = score;
+        label[x] = classes[first + k];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rapidmask
