@@ -35,8 +35,8 @@ class OnDevice:
 
     with_out = (  # whose last argument may be out=
         "clean_scores", "clear_border", "component_areas", "distance_transform", "fill_holes", "keep_largest", "label",
-        "label_values", "morphology", "remove_small_holes", "remove_small_objects", "remove_small_regions",
-        "rle_decode", "threshold", "unpack",
+        "label_values", "morphology", "paste_masks", "remove_small_holes", "remove_small_objects",
+        "remove_small_regions", "rle_decode", "threshold", "unpack",
     )  # fmt: skip
 
     def __init__(self):

@@ -31,6 +31,7 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_measure(module);
   bind_morphology(module);
   bind_overlap(module);
+  bind_paste(module);
   bind_rle(module);
 #if defined(RM_BACKEND_CPU)
   bind_coco(module);
