@@ -35,8 +35,9 @@ class OnDevice:
 
     with_out = (  # whose last argument may be out=
         "clean_scores", "clear_border", "component_areas", "distance_transform", "fill_holes", "keep_largest", "label",
-        "label_values", "morphology", "non_overlapping", "paint_masks", "panoptic_merge", "remove_small_holes",
-        "remove_small_objects", "remove_small_regions", "rle_decode", "semantic_argmax", "threshold", "unpack",
+        "label_values", "morphology", "non_overlapping", "paint_masks", "panoptic_merge", "paste_masks",
+        "remove_small_holes", "remove_small_objects", "remove_small_regions", "rle_decode", "semantic_argmax",
+        "threshold", "unpack",
     )  # fmt: skip
 
     def __init__(self):

@@ -36,6 +36,7 @@ for box in BOXES:
     top, left = RANDOM.integers(0, 12), RANDOM.integers(0, 200)
     box[top : top + 8, left : left + 90] = True
 SCORES = RANDOM.random(80)
+CORNERS = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
 LABELS = RANDOM.integers(0, 2, 80)
 
 LOGITS = RANDOM.normal(size=(9, 20, 33)).astype(np.float32)
@@ -127,6 +128,14 @@ CALLS = {
     "non_overlapping": over(rapidmask.non_overlapping, [LOGITS, LOGITS.astype(np.float16)]),
     "semantic_argmax": over(rapidmask.semantic_argmax, [LOGITS, LOGITS.astype(np.float16)], (30, 50), ignore=2),
     "semantic_from_queries": lambda: [rapidmask.semantic_from_queries(LOGITS[0, :9, :7], LOGITS, (30, 50))],
+    "paste_masks": lambda: [
+        part
+        for output in ("uint8", "packed")
+        for dtype in (np.float16, np.float32)
+        for part in rapidmask.paste_masks(
+            FLOATS[:, :9, :9].astype(dtype), CORNERS, (40, 70), output=output, return_stats=True
+        )
+    ],
     "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),
     "rle_decode": lambda: [
         rapidmask.rle_decode(RUNS, output=output, crop=crop)

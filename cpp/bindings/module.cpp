@@ -32,6 +32,7 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_morphology(module);
   bind_overlap(module);
   bind_panoptic(module);
+  bind_paste(module);
   bind_rle(module);
   bind_semantic(module);
 #if defined(RM_BACKEND_CPU)

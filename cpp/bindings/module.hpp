@@ -15,6 +15,7 @@ void bind_measure(pybind11::module_& module);
 void bind_morphology(pybind11::module_& module);
 void bind_overlap(pybind11::module_& module);
 void bind_panoptic(pybind11::module_& module);
+void bind_paste(pybind11::module_& module);
 void bind_rle(pybind11::module_& module);
 void bind_semantic(pybind11::module_& module);
 #if defined(RM_BACKEND_CPU)

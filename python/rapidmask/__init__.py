@@ -48,6 +48,7 @@ from .ops.panoptic import (
     panoptic_merge,
     resolve_overlaps,
 )
+from .ops.paste import paste_masks
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.semantic import semantic_argmax, semantic_from_queries
@@ -114,6 +115,7 @@ __all__ = [
     "overlay",
     "pack",
     "panoptic_merge",
+    "paste_masks",
     "patch",
     "polygons_to_masks",
     "rectangle",

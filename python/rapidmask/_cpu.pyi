@@ -157,8 +157,32 @@ def semantic_argmax(
     out: Array | None,
 ) -> Any: ...
 def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
+def paste_masks(
+    masks: Array,
+    boxes: Array,
+    h: int,
+    w: int,
+    method: str,
+    padding: int,
+    threshold: float,
+    strict: bool,
+    output: str,
+    with_statistics: bool,
+    out: Array | None,
+) -> tuple[Any, Any, Any]: ...
 
 # Host memory only.
+def paste_masks_rle(
+    masks: Array,
+    boxes: Array,
+    h: int,
+    w: int,
+    method: str,
+    padding: int,
+    threshold: float,
+    strict: bool,
+    with_statistics: bool,
+) -> tuple[Any, Any, Any, Any]: ...
 def rle_iou(a: tuple[Any, ...], b: tuple[Any, ...] | None, metric: str, iscrowd: Array | None) -> Any: ...
 def fill_polygons(polygons: Any, h: int, w: int, rule: str, output: str) -> HostArray: ...
 def fill_polygons_rle(polygons: Any, h: int, w: int, rule: str) -> tuple[HostArray, HostArray]: ...

@@ -14,6 +14,7 @@
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/panoptic_rows.hpp"
+#include "isa/paste_rows.hpp"
 #include "isa/polygon_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
@@ -35,6 +36,7 @@ namespace rapidmask {
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \
   X(PanopticRows, panoptic_rows)      \
+  X(PasteRows, paste_rows)            \
   X(PolygonRows, polygon_rows)        \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \

@@ -1,0 +1,45 @@
+// The pixel loops of pasting, one table per instruction level.
+#pragma once
+
+#include <cstdint>
+
+namespace rapidmask {
+
+// A comparison with a threshold, and the bounds beyond which it is sure for every mixture of values: where all of them
+// are at least `sure` it holds, where all are below `never` it does not.
+struct PasteBounds {
+  float threshold, sure, never;
+  bool strict;
+};
+
+// Where a padded mask's columns and rows go. Cell j lies between columns j and j + 1.
+struct PasteGrid {
+  std::int64_t cells;                                   // in a row of the padded mask
+  const std::int64_t* starts;                           // (cells + 1) the first pixel of each cell, then the end
+  const float *first_weights, *second_weights;          // of pixel starts[0] + k, and kMostLanes more
+  const float *first_row_weights, *second_row_weights;  // of each row of a band
+
+  static constexpr int kMostLanes = 16;
+};
+
+// The rows of pixels between two rows of a padded mask.
+struct PasteBand {
+  const float *top, *bottom;                    // (cells + 1) values: the last column is there twice
+  const std::uint64_t *top_sure, *bottom_sure;  // as `classify` gives them
+  const std::uint64_t *top_never, *bottom_never;
+  std::int64_t first_row, rows;  // in the grid's weights of rows
+};
+
+struct PasteRows {
+  // Which of `count` values are sure, and which are never above, in words with a spare one behind.
+  void (*classify)(const float* values, std::int64_t count, const PasteBounds& bounds, std::uint64_t* sure,
+                   std::uint64_t* never);
+  // Writes the words from that of pixel starts[0], which `words` points to in the first row, to that of pixel
+  // starts[cells] - 1, in each of the band's rows, which lie `stride` words apart.
+  void (*paste)(const PasteGrid& grid, const PasteBand& band, const PasteBounds& bounds, std::uint64_t* words,
+                std::int64_t stride);
+};
+
+const PasteRows& paste_rows();
+
+}  // namespace rapidmask
