@@ -38,6 +38,9 @@ for box in BOXES:
 SCORES = RANDOM.random(80)
 LABELS = RANDOM.integers(0, 2, 80)
 
+COEFFICIENTS = RANDOM.normal(size=(3, 2)).astype(np.float32)
+CORNERS = np.array([[0, 0, 99, 60], [10.5, 3, 70, 41], [50, 20, 52, 99]], np.float32)
+
 CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
 METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
 
@@ -57,6 +60,12 @@ def in_tiles(call):
         return result
 
     return call_in_tiles
+
+
+def counted(result):
+    """The masks and their statistics."""
+    masks, statistics = result
+    return [masks, *statistics]
 
 
 def tables(masks, connectivity):
@@ -109,6 +118,23 @@ CALLS = {
         for labels in (None, LABELS)
     ],
     "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
+    "upsample_masks": lambda: [
+        part
+        for logits in (FLOATS, FLOATS.astype(np.float16))
+        for stages in ({}, {"intermediate": (50, 60), "crop": (33, 60)})
+        for output in ("uint8", "packed")
+        for part in counted(rapidmask.upsample_masks(logits, (45, 130), output=output, return_stats=True, **stages))
+    ],
+    "decode_prototypes": lambda: [
+        part
+        for crop in ("after", "before")
+        for factor in (1, 2)
+        for part in counted(
+            rapidmask.decode_prototypes(
+                FLOATS, COEFFICIENTS, CORNERS, (60, 99), crop=crop, pre_upsample=factor, return_stats=True
+            )
+        )
+    ],
     "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),
     "rle_decode": lambda: [
         rapidmask.rle_decode(RUNS, output=output, crop=crop)

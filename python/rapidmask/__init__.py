@@ -11,6 +11,7 @@ from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._patch import patch, unpatch
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
+from .ops._decoded import MaskStatistics
 from .ops.clean_scores import clean_scores
 from .ops.components import (
     Components,
@@ -41,6 +42,7 @@ from .ops.morphology import (
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
+from .ops.prototypes import decode_prototypes
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
@@ -54,12 +56,14 @@ from .ops.threshold_values import (
     threshold_triangle,
     threshold_yen,
 )
+from .ops.upsample import upsample_masks
 from .ops.watershed import watershed
 
 __all__ = [
     "BorderTree",
     "Components",
     "CudaError",
+    "MaskStatistics",
     "PackedMasks",
     "RLEMasks",
     "__version__",
@@ -75,6 +79,7 @@ __all__ = [
     "connected_components",
     "cross",
     "cuda_status",
+    "decode_prototypes",
     "diamond",
     "dilate",
     "disk",
@@ -130,6 +135,7 @@ __all__ = [
     "threshold_yen",
     "unpack",
     "unpatch",
+    "upsample_masks",
     "watershed",
     "white_tophat",
 ]

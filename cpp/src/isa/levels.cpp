@@ -14,6 +14,8 @@
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
 #include "isa/polygon_rows.hpp"
+#include "isa/prototype_rows.hpp"
+#include "isa/resample_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
 #include "isa/rle_rows.hpp"
@@ -33,6 +35,8 @@ namespace rapidmask {
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \
   X(PolygonRows, polygon_rows)        \
+  X(PrototypeRows, prototype_rows)    \
+  X(ResampleRows, resample_rows)      \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \
   X(RleRows, rle_rows)                \
