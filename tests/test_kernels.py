@@ -41,6 +41,8 @@ LABELS = RANDOM.integers(0, 2, 80)
 
 LOGITS = RANDOM.normal(size=(9, 20, 33)).astype(np.float32)
 CLASSES = RANDOM.integers(-1, 3, (20, 300))
+COEFFICIENTS = RANDOM.normal(size=(3, 2)).astype(np.float32)
+CORNERS = np.array([[0, 0, 99, 60], [10.5, 3, 70, 41], [50, 20, 52, 99]], np.float32)
 
 CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
 METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
@@ -61,6 +63,12 @@ def in_tiles(call):
         return result
 
     return call_in_tiles
+
+
+def counted(result):
+    """The masks and their statistics."""
+    masks, statistics = result
+    return [masks, *statistics]
 
 
 def tables(masks, connectivity):
@@ -134,6 +142,21 @@ CALLS = {
         for dtype in (np.float16, np.float32)
         for part in rapidmask.paste_masks(
             FLOATS[:, :9, :9].astype(dtype), CORNERS, (40, 70), output=output, return_stats=True
+    "upsample_masks": lambda: [
+        part
+        for logits in (FLOATS, FLOATS.astype(np.float16))
+        for stages in ({}, {"intermediate": (50, 60), "crop": (33, 60)})
+        for output in ("uint8", "packed")
+        for part in counted(rapidmask.upsample_masks(logits, (45, 130), output=output, return_stats=True, **stages))
+    ],
+    "decode_prototypes": lambda: [
+        part
+        for crop in ("after", "before")
+        for factor in (1, 2)
+        for part in counted(
+            rapidmask.decode_prototypes(
+                FLOATS, COEFFICIENTS, CORNERS, (60, 99), crop=crop, pre_upsample=factor, return_stats=True
+            )
         )
     ],
     "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),

@@ -35,6 +35,9 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_paste(module);
   bind_rle(module);
   bind_semantic(module);
+  bind_prototypes(module);
+  bind_rle(module);
+  bind_upsample(module);
 #if defined(RM_BACKEND_CPU)
   bind_coco(module);
   bind_polygon(module);

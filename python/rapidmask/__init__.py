@@ -11,6 +11,7 @@ from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._patch import patch, unpatch
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
+from .ops._decoded import MaskStatistics
 from .ops.clean_scores import clean_scores
 from .ops.components import (
     Components,
@@ -50,6 +51,7 @@ from .ops.panoptic import (
 )
 from .ops.paste import paste_masks
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
+from .ops.prototypes import decode_prototypes
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.semantic import semantic_argmax, semantic_from_queries
 from .ops.threshold import hysteresis_threshold, threshold
@@ -64,6 +66,7 @@ from .ops.threshold_values import (
     threshold_triangle,
     threshold_yen,
 )
+from .ops.upsample import upsample_masks
 from .ops.watershed import watershed
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "Components",
     "CudaError",
     "InstanceSegment",
+    "MaskStatistics",
     "PackedMasks",
     "PanopticSegment",
     "RLEMasks",
@@ -87,6 +91,7 @@ __all__ = [
     "connected_components",
     "cross",
     "cuda_status",
+    "decode_prototypes",
     "diamond",
     "dilate",
     "disk",
@@ -149,6 +154,7 @@ __all__ = [
     "threshold_yen",
     "unpack",
     "unpatch",
+    "upsample_masks",
     "watershed",
     "white_tophat",
 ]

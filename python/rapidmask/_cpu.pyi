@@ -170,6 +170,34 @@ def paste_masks(
     with_statistics: bool,
     out: Array | None,
 ) -> tuple[Any, Any, Any]: ...
+def decode_prototypes(
+    prototypes: Array,
+    coefficients: Array,
+    boxes: Array,
+    batch_index: Array | None,
+    size: tuple[int, int],
+    threshold: float,
+    op: str,
+    crop: str,
+    letterbox: tuple[int, int] | None,
+    pre_upsample: int,
+    activation: str,
+    output: str,
+    offset: float | None,
+    out: Array | None,
+) -> tuple[Any, Any, Any, Any]: ...
+def upsample_masks(
+    logits: Array,
+    size: tuple[int, int],
+    intermediate: tuple[int, int] | None,
+    crop: tuple[int, int] | None,
+    threshold: float,
+    op: str,
+    activation: str,
+    output: str,
+    offset: float | None,
+    out: Array | None,
+) -> tuple[Any, Any, Any, Any]: ...
 
 # Host memory only.
 def paste_masks_rle(
@@ -219,3 +247,27 @@ def set_num_threads(count: int) -> None: ...
 def isa() -> str: ...
 def isa_levels() -> list[str]: ...
 def set_isa(name: str) -> None: ...
+def decode_prototype_runs(
+    prototypes: Array,
+    coefficients: Array,
+    boxes: Array,
+    batch_index: Array | None,
+    size: tuple[int, int],
+    threshold: float,
+    op: str,
+    crop: str,
+    letterbox: tuple[int, int] | None,
+    pre_upsample: int,
+    activation: str,
+    offset: float | None,
+) -> tuple[tuple[Any, Any], Any, Any, Any]: ...
+def upsample_runs(
+    logits: Array,
+    size: tuple[int, int],
+    intermediate: tuple[int, int] | None,
+    crop: tuple[int, int] | None,
+    threshold: float,
+    op: str,
+    activation: str,
+    offset: float | None,
+) -> tuple[tuple[Any, Any], Any, Any, Any]: ...

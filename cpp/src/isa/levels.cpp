@@ -16,6 +16,8 @@
 #include "isa/panoptic_rows.hpp"
 #include "isa/paste_rows.hpp"
 #include "isa/polygon_rows.hpp"
+#include "isa/prototype_rows.hpp"
+#include "isa/resample_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
 #include "isa/rle_rows.hpp"
@@ -38,6 +40,8 @@ namespace rapidmask {
   X(PanopticRows, panoptic_rows)      \
   X(PasteRows, paste_rows)            \
   X(PolygonRows, polygon_rows)        \
+  X(PrototypeRows, prototype_rows)    \
+  X(ResampleRows, resample_rows)      \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \
   X(RleRows, rle_rows)                \
