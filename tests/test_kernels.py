@@ -36,6 +36,7 @@ for box in BOXES:
     top, left = RANDOM.integers(0, 12), RANDOM.integers(0, 200)
     box[top : top + 8, left : left + 90] = True
 SCORES = RANDOM.random(80)
+LISTED = {1: 0, 2: 1, 3: 1}
 CORNERS = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
 LABELS = RANDOM.integers(0, 2, 80)
 
@@ -110,6 +111,14 @@ CALLS = {
         for labels in (None, LABELS)
     ],
     "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
+    "confusion_matrix": lambda: [
+        rapidmask.confusion_matrix(labels // 64, BYTES // 32, classes, out_of_range="skip")
+        for labels in (BYTES, INTEGERS)
+        for classes in (6, 300)
+    ],
+    "panoptic_quality": lambda: [
+        list(rapidmask.panoptic_quality(BYTES // 64, LISTED, BYTES // 65, LISTED).true_positives.values())
+    ],
     "paste_masks": lambda: [
         part
         for output in ("uint8", "packed")

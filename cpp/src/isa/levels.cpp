@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "isa/component_rows.hpp"
+#include "isa/confusion_rows.hpp"
 #include "isa/distance_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
@@ -27,6 +28,7 @@ namespace rapidmask {
 // The tables that every level has.
 #define RM_TABLES(X)                  \
   X(ComponentRows, component_rows)    \
+  X(ConfusionRows, confusion_rows)    \
   X(DistanceRows, distance_rows)      \
   X(HistogramRows, histogram_rows)    \
   X(LocalRows, local_rows)            \
