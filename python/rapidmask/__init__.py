@@ -37,7 +37,7 @@ from .ops.confusion import (
 from .ops.distance import distance_transform
 from .ops.draw import apply_mask, overlay
 from .ops.footprints import ball, cross, diamond, disk, ellipse, rectangle, square
-from .ops.measure import mask_areas, masks_to_boxes
+from .ops.measure import mask_areas, mask_centroids, masks_to_boxes, stability_score
 from .ops.morphology import (
     black_tophat,
     boundary,
@@ -107,6 +107,7 @@ __all__ = [
     "keep_largest",
     "label",
     "mask_areas",
+    "mask_centroids",
     "mask_iou",
     "mask_nmm",
     "mask_nms",
@@ -136,6 +137,7 @@ __all__ = [
     "set_num_threads",
     "soft_nms",
     "square",
+    "stability_score",
     "threshold",
     "threshold_isodata",
     "threshold_li",

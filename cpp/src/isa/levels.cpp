@@ -11,6 +11,7 @@
 #include "isa/distance_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
+#include "isa/measure_rows.hpp"
 #include "isa/morphology_rows.hpp"
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
@@ -32,6 +33,7 @@ namespace rapidmask {
   X(DistanceRows, distance_rows)      \
   X(HistogramRows, histogram_rows)    \
   X(LocalRows, local_rows)            \
+  X(MeasureRows, measure_rows)        \
   X(MorphologyRows, morphology_rows)  \
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \

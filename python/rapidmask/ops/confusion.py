@@ -479,14 +479,14 @@ class PanopticQuality:
             if truth.is_crowd:
                 continue
             missed = True
-            for j in np.flatnonzero(overlaps[i, : len(predicted)]):
+            for j in np.flatnonzero(overlaps[i, : len(predicted)]).tolist():
                 segment, intersection = predicted[j], int(overlaps[i, j])
                 union = (segment.area or 0) + (truth.area or 0) - intersection - int(void[j])
                 if segment.category != truth.category or not intersection > 0.5 * union:
                     continue
                 self.true_positives[truth.category] += 1
                 self.iou[truth.category] += intersection / union
-                matched.add(int(j))
+                matched.add(j)
                 missed = False
             self.false_negatives[truth.category] += missed
         for j, segment in enumerate(predicted):
@@ -546,7 +546,8 @@ class PanopticQuality:
             if scores.categories and (things is None or self._is_thing[category] is things)
         ]
         count = len(chosen)
-        return PanopticScores(*(sum(s[i] for s in chosen) / max(count, 1) for i in range(3)), count)
+        pq, sq, rq = (sum(scores[i] for scores in chosen) / max(count, 1) for i in range(3))
+        return PanopticScores(pq, sq, rq, count)
 
 
 def panoptic_quality(
