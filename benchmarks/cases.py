@@ -180,6 +180,32 @@ def _polygons(count: int, vertices: int, size: tuple[int, int]) -> Array:
     return rings.round(2)
 
 
+def _detections(count: int, side: int, size: tuple[int, int], *, noisy: bool) -> Array:
+    """Masks of boxes (N, side, side), as Mask R-CNN predicts them, each with a row below that begins with its box."""
+    rng = np.random.default_rng(16)
+    detections = np.zeros((count, side + 1, side), np.float32)
+    y, x = np.linspace(-1, 1, side)[:, None], np.linspace(-1, 1, side)
+    for i, detection in enumerate(detections):
+        extent = rng.uniform(30, 400, 2)
+        centre = rng.uniform(0, 1, 2) * [size[1], size[0]]
+        wobble = 0.3 * _smooth((side, side), 8, seed=400 + i)
+        values = 1 / (1 + np.exp(8 * (y * y + x * x - 0.8 - wobble)))
+        detection[:side] = rng.random((side, side)) if noisy else values
+        detection[side, :4] = np.concatenate([centre - extent / 2, centre + extent / 2]).clip(0, [*size[::-1]] * 2)
+    return detections
+
+
+def _label_maps(classes: int, size: tuple[int, int], *, noisy: bool) -> Array:
+    """A target and a prediction (2, H, W) of uint8: smooth regions with edges that are a little off, or noise."""
+    rng = np.random.default_rng(17)
+    if noisy:
+        return rng.integers(0, classes, (2, *size), np.uint8)
+    field = 40 * (_smooth(size, 128, seed=500) + 0.3 * _smooth(size, 24, seed=501))
+    target = field.astype(np.int64) % classes
+    predicted = (field + 0.4 * _smooth(size, 32, seed=502)).astype(np.int64) % classes
+    return np.stack([target, predicted]).astype(np.uint8)
+
+
 _MAKERS: dict[str, Callable[[], Array]] = {
     "logits 12 MP": partial(_logits, _12MP),
     "logits 2999×4001": partial(_logits, _ODD),
@@ -223,6 +249,12 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "volume 96³": lambda: load("volume 256³")[:96, :96, :96],
     "polygons 64×360": partial(_polygons, 64, 360, (720, 1280)),
     "polygons 300×24": partial(_polygons, 300, 24, (720, 1280)),
+    "detections 100×28²": partial(_detections, 100, 28, (800, 1333), noisy=False),
+    "noisy detections 100×28²": partial(_detections, 100, 28, (800, 1333), noisy=True),
+    "labels 150 2 MP": partial(_label_maps, 150, (1024, 2048), noisy=False),
+    "noisy labels 150 2 MP": partial(_label_maps, 150, (1024, 2048), noisy=True),
+    "noisy labels 2 2 MP": partial(_label_maps, 2, (1024, 2048), noisy=True),
+    "SAM logits 64×1024²": lambda: np.stack([_smooth((1024, 1024), 128, seed=300 + i) for i in range(64)]) - 0.5,
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

@@ -35,6 +35,9 @@ FAMILIES = (
     "rle",
     "polygon",
     "overlap",
+    "paste",
+    "measure",
+    "confusion",
     "overhead",
 )
 

@@ -137,6 +137,8 @@ def test_methods_are_documented(owner, name):
         assert listed == parameters
     elif parameters:
         assert all(parameter in ("dtype",) for parameter in parameters)
+    if inspect.isfunction(method) and inspect.signature(method).return_annotation in (None, "None"):
+        return
     summary = method.__doc__.strip().splitlines()[0]
     assert "Returns" in found or summary.startswith("Return ")
 

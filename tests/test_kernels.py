@@ -36,6 +36,7 @@ for box in BOXES:
     top, left = RANDOM.integers(0, 12), RANDOM.integers(0, 200)
     box[top : top + 8, left : left + 90] = True
 SCORES = RANDOM.random(80)
+LISTED = {1: 0, 2: 1, 3: 1}
 CORNERS = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
 LABELS = RANDOM.integers(0, 2, 80)
 
@@ -81,7 +82,9 @@ CALLS = {
     "pack": over(rapidmask.pack, [MASKS]),
     "unpack": over(rapidmask.unpack, [PACKED]),
     "mask_areas": over(rapidmask.mask_areas, [MASKS, PACKED]),
+    "mask_centroids": over(rapidmask.mask_centroids, [MASKS, PACKED]),
     "masks_to_boxes": over(rapidmask.masks_to_boxes, [MASKS, PACKED]),
+    "stability_score": over(rapidmask.stability_score, [FLOATS, FLOATS.astype(np.float16)]),
     "threshold": over(rapidmask.threshold, [BYTES, FLOATS], 0.5),
     "threshold packed": over(rapidmask.threshold, [BYTES, FLOATS], np.array([0.2, 0.7]), output="packed"),
     "threshold_multiotsu": over(rapidmask.threshold_multiotsu, [BYTES, FLOATS]),
@@ -136,6 +139,14 @@ CALLS = {
     "non_overlapping": over(rapidmask.non_overlapping, [LOGITS, LOGITS.astype(np.float16)]),
     "semantic_argmax": over(rapidmask.semantic_argmax, [LOGITS, LOGITS.astype(np.float16)], (30, 50), ignore=2),
     "semantic_from_queries": lambda: [rapidmask.semantic_from_queries(LOGITS[0, :9, :7], LOGITS, (30, 50))],
+    "confusion_matrix": lambda: [
+        rapidmask.confusion_matrix(labels // 64, BYTES // 32, classes, out_of_range="skip")
+        for labels in (BYTES, INTEGERS)
+        for classes in (6, 300)
+    ],
+    "panoptic_quality": lambda: [
+        list(rapidmask.panoptic_quality(BYTES // 64, LISTED, BYTES // 65, LISTED).true_positives.values())
+    ],
     "paste_masks": lambda: [
         part
         for output in ("uint8", "packed")

@@ -1,4 +1,4 @@
-"""Areas and bounding boxes of masks."""
+"""Areas, bounding boxes and centroids of masks; the stability of logits."""
 
 import numpy as np
 import pytest
@@ -161,10 +161,119 @@ def test_torch(rng):
             np.testing.assert_array_equal(boxes.numpy().reshape(expected.shape), expected)
 
 
+# Centroids
+
+
+def test_centroids_by_eye(backend, isa):
+    masks = np.zeros((2, 3, 70), bool)
+    masks[0, 0, 2] = masks[0, 2, 3] = masks[0, 2, 67] = True
+    for form in FORMS.values():
+        centroids = rapidmask.mask_centroids(form(masks))
+        assert centroids.dtype == np.float64
+        np.testing.assert_array_equal(centroids, [[4 / 3, 24], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_centroids_of_hostile_masks(backend, isa, name, form):
+    masks = np.asarray(HOSTILE[name])
+    expected = np.full((len(masks), 2), np.nan)
+    for centroid, mask in zip(expected, masks, strict=True):
+        y, x = np.nonzero(mask)
+        if len(y):
+            centroid[:] = y.sum() / len(y), x.sum() / len(x)
+    np.testing.assert_array_equal(rapidmask.mask_centroids(FORMS[form](masks)), expected)
+
+
+def test_centroids_as_scipy_finds_them(backend, rng):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    masks = rng.integers(0, 2, (2, 3, 19, 131), np.uint8)
+    expected = [[ndimage.center_of_mass(mask) for mask in row] for row in masks]
+    np.testing.assert_allclose(rapidmask.mask_centroids(masks), expected, rtol=0, atol=1e-9)
+    for layout, view in layouts(masks * np.uint8(9)):
+        np.testing.assert_array_equal(rapidmask.mask_centroids(view), rapidmask.mask_centroids(masks), err_msg=layout)
+
+
+# Stability
+
+
+def test_stability_by_eye(backend, isa):
+    logits = np.array([[[3, 2], [0.5, -2]], [[-1, -2], [-3, -1]], [[1, 1], [np.nan, 2]]], np.float32)
+    scores = rapidmask.stability_score(logits)
+    assert scores.dtype == np.float32
+    np.testing.assert_array_equal(scores, np.array([2 / 3, np.nan, 1 / 3], np.float32))
+    np.testing.assert_array_equal(rapidmask.stability_score(logits[0], threshold=1, offset=0.5), np.float32(1.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("shape", [(3, 5, 70), (2, 3, 9, 9), (4, 0, 5), (4, 5, 0), (0, 4, 4), (1, 1), (1, 70, 300)])
+def test_stability_as_defined(backend, isa, rng, dtype, shape):
+    logits = rng.normal(0, 2, shape).astype(dtype)
+    some = rng.random(shape) < 0.3
+    special = np.array([0.9, 1.1, 1, -1, 0, -0.0, np.nan, np.inf, -np.inf, 6e-8, -6e-8, 0.1], dtype)
+    logits[some] = rng.choice(special, some.sum())
+    for threshold, offset in ((0, 1), (0.1, 1.0), (0.0, 0.0), (-0.3, 2), (0, np.inf), (1, 1e-9)):
+        high, low = dtype(threshold + offset), dtype(threshold - offset)
+        with np.errstate(invalid="ignore"):
+            expected = (logits > high).sum((-2, -1)).astype(np.float32) / (logits > low).sum((-2, -1)).astype(
+                np.float32
+            )
+        found = rapidmask.stability_score(logits, threshold=threshold, offset=offset)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_stability_as_segment_anything_scores_it(isa, rng, dtype):
+    torch = pytest.importorskip("torch")
+    logits = torch.from_numpy(rng.normal(0, 2, (5, 2, 60, 70))).to(getattr(torch, dtype))
+    for threshold, offset in ((0.0, 1.0), (0.1, 0.3)):
+        high = (logits > (threshold + offset)).sum(-1, dtype=torch.int16).sum(-1, dtype=torch.int32)
+        low = (logits > (threshold - offset)).sum(-1, dtype=torch.int16).sum(-1, dtype=torch.int32)
+        found = rapidmask.stability_score(logits, threshold=threshold, offset=offset)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, high / low)
+
+
+def test_stability_of_wide_images(threads):
+    # More columns than 16 bits count, and an image of several bands of work.
+    logits = np.ones((1, 30, 40_000), np.float32)
+    logits[0, 0, :7] = -5
+    logits[0, :, 20_000:] = 3
+    for count in (1, 3):
+        threads(count)
+        expected = np.float32(30 * 20_000) / np.float32(30 * 40_000 - 7)
+        assert rapidmask.stability_score(logits).tolist() == [expected]
+
+
+def test_stability_of_any_layout(backend, rng):
+    logits = rng.normal(0, 2, (2, 9, 70)).astype(np.float32)
+    expected = rapidmask.stability_score(logits)
+    for layout, view in layouts(logits):
+        np.testing.assert_array_equal(rapidmask.stability_score(view), expected, err_msg=layout)
+
+
+@pytest.mark.parametrize(
+    ("logits", "error", "text"),
+    [
+        (np.zeros((2, 2)), TypeError, "logits must be float32, float16 or bfloat16, got float64"),
+        (np.zeros((2, 2), bool), TypeError, "logits must be float32, float16 or bfloat16, got bool"),
+        (np.zeros(5, np.float32), ValueError, "logits must have at least 2 dimensions (..., H, W), got shape (5,)"),
+    ],
+)
+def test_stability_errors(backend, logits, error, text):
+    with refuses(error, f"stability_score: {text}"):
+        rapidmask.stability_score(logits)
+
+
+def test_stability_without_a_threshold(backend):
+    with refuses(ValueError, "stability_score: threshold and offset must not be NaN, got nan and 1.0"):
+        rapidmask.stability_score(np.zeros((2, 2), np.float32), threshold=np.nan)
+
+
 # Errors
 
 
-@pytest.mark.parametrize("function", [rapidmask.mask_areas, rapidmask.masks_to_boxes])
+@pytest.mark.parametrize("function", [rapidmask.mask_areas, rapidmask.mask_centroids, rapidmask.masks_to_boxes])
 @pytest.mark.parametrize(
     ("masks", "error", "text"),
     [

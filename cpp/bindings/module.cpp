@@ -27,6 +27,7 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_threshold_values(module);
   bind_threshold_local(module);
   bind_components(module);
+  bind_confusion(module);
   bind_distance(module);
   bind_measure(module);
   bind_morphology(module);

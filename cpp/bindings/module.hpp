@@ -10,6 +10,7 @@ void bind_threshold(pybind11::module_& module);
 void bind_threshold_values(pybind11::module_& module);
 void bind_threshold_local(pybind11::module_& module);
 void bind_components(pybind11::module_& module);
+void bind_confusion(pybind11::module_& module);
 void bind_distance(pybind11::module_& module);
 void bind_measure(pybind11::module_& module);
 void bind_morphology(pybind11::module_& module);

@@ -7,9 +7,11 @@
 #include <stdexcept>
 
 #include "isa/component_rows.hpp"
+#include "isa/confusion_rows.hpp"
 #include "isa/distance_rows.hpp"
 #include "isa/histogram_rows.hpp"
 #include "isa/local_rows.hpp"
+#include "isa/measure_rows.hpp"
 #include "isa/morphology_rows.hpp"
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
@@ -31,9 +33,11 @@ namespace rapidmask {
 // The tables that every level has.
 #define RM_TABLES(X)                  \
   X(ComponentRows, component_rows)    \
+  X(ConfusionRows, confusion_rows)    \
   X(DistanceRows, distance_rows)      \
   X(HistogramRows, histogram_rows)    \
   X(LocalRows, local_rows)            \
+  X(MeasureRows, measure_rows)        \
   X(MorphologyRows, morphology_rows)  \
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \

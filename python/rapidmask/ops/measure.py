@@ -1,13 +1,14 @@
-"""Areas and bounding boxes of masks."""
+"""Areas, bounding boxes and centroids of masks, and the stability of logits."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from .. import _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks
+from ._masks import Masks, bits_of
 
 
 def mask_areas(masks: Masks) -> Array:
@@ -95,3 +96,88 @@ def masks_to_boxes(masks: Masks, *, inclusive: bool = False, format: Literal["xy
     elif inclusive:
         boxes[..., 2:] -= boxes[..., 2:].clip(0, 1)  # empty masks keep their zeros
     return boxes
+
+
+def mask_centroids(masks: Masks) -> Array:
+    """Find the centroid of each mask: the mean of its pixels' coordinates.
+
+    Parameters
+    ----------
+    masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
+        Any non-zero value is foreground.
+
+    Returns
+    -------
+    array of float64, shape (..., 2)
+        (y, x) in pixels, of pixel centres at whole numbers; NaN for an empty mask. In the library and on the device of
+        the input.
+
+    Raises
+    ------
+    TypeError
+        If ``masks`` is no array, or not of bool or uint8.
+    ValueError
+        If it has fewer than two dimensions.
+
+    Notes
+    -----
+    One pass over the bits; sums are exact integers. As ``scipy.ndimage.center_of_mass`` and scikit-image's
+    ``regionprops``; OpenCV's moments are (x, y). Run lengths are packed first. On a device: two launches, no
+    synchronisation.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.mask_centroids(np.array([[0, 1, 1, 0], [0, 1, 1, 1]], bool))
+    array([0.6, 1.8])
+    """
+    array, width = bits_of(masks)
+    return _dispatch.backend(array).mask_centroids(array, width)
+
+
+def stability_score(logits: Array, *, threshold: float = 0.0, offset: float = 1.0) -> Array:
+    """Score how little masks change with their threshold, as Segment Anything does.
+
+    The score is the intersection over union of the masks at two thresholds: the number of logits above
+    ``threshold + offset`` over that of logits above ``threshold - offset``.
+
+    Parameters
+    ----------
+    logits : array of float32, float16 or bfloat16, shape (..., H, W)
+        What masks are made of by comparison with the threshold.
+    threshold : float
+        The threshold of the masks.
+    offset : float
+        How far from it the two thresholds lie.
+
+    Returns
+    -------
+    array of float32, shape (...)
+        In the library and on the device of the input; NaN where no logit is above the lower threshold.
+
+    Raises
+    ------
+    TypeError
+        If ``logits`` is no array, or of another dtype.
+    ValueError
+        If it has fewer than two dimensions, or a threshold is NaN.
+
+    Notes
+    -----
+    segment-anything's ``calculate_stability_score``, which adds up rows in int16 and so is wrong beyond 32767 columns;
+    here all counts have 64 bits. The two thresholds are rounded to the logits' type, as torch does. One pass. On a
+    device: two launches, no synchronisation.
+
+    References
+    ----------
+    Kirillov et al., "Segment Anything", ICCV 2023.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.stability_score(np.array([[3.0, 2.0], [0.5, -2.0]], np.float32))
+    array(0.6666667, dtype=float32)
+    """
+    if math.isnan(threshold + offset) or math.isnan(threshold - offset):
+        raise ValueError(f"stability_score: threshold and offset must not be NaN, got {threshold} and {offset}")
+    return _dispatch.backend(logits).stability_score(logits, threshold + offset, threshold - offset)

@@ -60,6 +60,7 @@ def paste_masks(
     array of shape (N, H, W), PackedMasks or RLEMasks
         In the library and on the device of ``masks``. With ``return_stats`` a tuple of these, the areas, int64 (N,),
         and the bounding boxes (x0, y0, x1, y1) of what is foreground, int64 (N, 4), half-open, zeros for an empty mask.
+        and the bounding boxes (x0, y0, x1, y1) of foreground, int64 (N, 4), half-open, zeros for an empty mask.
 
     Raises
     ------
