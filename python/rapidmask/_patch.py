@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -12,20 +14,30 @@ from typing import Any, NamedTuple
 from ._upstream import Upstream
 
 # The module of `rapidmask.compat` that stands in for each library.
-_COMPAT = {"pycocotools": "pycocotools", "scipy": "scipy_ndimage"}
+_COMPAT = {
+    "pycocotools": "pycocotools",
+    "sam2": "sam",
+    "scipy": "scipy_ndimage",
+    "segment_anything": "sam",
+    "supervision": "supervision",
+}
+
+_ABSENT = object()  # what stands under a name that there is not
 
 
-class _Original(NamedTuple):
-    """What stood under a name of a module or class before a patch."""
+class _Replaced(NamedTuple):
+    """A name of a module or class, what stood there before a patch, and what does now."""
 
     owner: Any
     name: str
+    original: Any
     function: Any
 
 
 class _State(NamedTuple):
     patches: int  # in place
-    originals: list[_Original]
+    replaced: list[_Replaced]
+    aliases: str  # the package whose modules may have imported what was replaced, or ""
 
 
 _lock = threading.RLock()
@@ -71,7 +83,7 @@ def patch(*libraries: str, force: bool = False) -> Patch:
 
     Parameters
     ----------
-    *libraries : {"pycocotools", "scipy"}
+    *libraries : {"pycocotools", "sam2", "scipy", "segment_anything", "supervision"}
         The libraries, which are imported. `rapidmask.compat` has a module for each, which says what version it follows
         and where it differs.
     force : bool
@@ -117,8 +129,8 @@ def patch(*libraries: str, force: bool = False) -> Patch:
             for library in entered:
                 _leave(library)
             raise
-        replaced = tuple(sorted(_name(original) for library in libraries for original in _patched[library].originals))
-    return Patch(libraries, replaced)
+        names = tuple(sorted(_name(entry) for library in libraries for entry in _patched[library].replaced))
+    return Patch(libraries, names)
 
 
 def unpatch(*libraries: str) -> None:
@@ -138,7 +150,7 @@ def unpatch(*libraries: str) -> None:
     with _lock:
         for library in libraries or tuple(_patched):
             if library in _patched:
-                _restore(_patched.pop(library).originals)
+                _restore(_patched.pop(library))
 
 
 def _check(function: str, libraries: tuple[str, ...]) -> None:
@@ -149,17 +161,18 @@ def _check(function: str, libraries: tuple[str, ...]) -> None:
 
 def _enter(library: str, force: bool) -> None:
     if library in _patched:
-        patches, originals = _patched[library]
-        _patched[library] = _State(patches + 1, originals)
+        state = _patched[library]
+        _patched[library] = state._replace(patches=state.patches + 1)
         return
     upstream: Upstream = importlib.import_module(f"rapidmask.compat.{_COMPAT[library]}").UPSTREAMS[library]
     if not force:
         _check_version(library, upstream)
-    replacements = dict(_resolved(library, upstream, force))
-    for original, function in replacements.items():
-        served = _served(function, original.function) if upstream.falls_back else function
-        setattr(original.owner, original.name, served)
-    _patched[library] = _State(1, list(replacements))
+    replaced = list(_resolved(library, upstream, force))
+    for entry in replaced:
+        setattr(entry.owner, entry.name, entry.function)
+    _patched[library] = _State(1, replaced, library if upstream.aliases else "")
+    if upstream.aliases:
+        _rename(library, {id(entry.original): entry.function for entry in replaced})
 
 
 def _check_version(library: str, upstream: Upstream) -> None:
@@ -177,20 +190,33 @@ def _check_version(library: str, upstream: Upstream) -> None:
         )
 
 
-def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[tuple[_Original, Callable[..., Any]]]:
+def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replaced]:
     import pkgutil
 
     for path, function in upstream.replacements().items():
         owner_path, _, name = path.rpartition(".") if "." in path.partition(":")[2] else path.rpartition(":")
         try:
             owner = pkgutil.resolve_name(owner_path)
+            if isinstance(function, types.ModuleType):
+                yield _Replaced(owner, name, getattr(owner, name, _ABSENT), function)
+                continue
             # Of a class, what it holds itself: a static method as such.
             original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
         except (AttributeError, KeyError, ModuleNotFoundError) as error:
             if force:
                 continue
             raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
-        yield _Original(owner, name, original), function
+        yield _Replaced(owner, name, original, _served(function, original) if upstream.falls_back else function)
+
+
+def _rename(package: str, functions: dict[int, Any]) -> None:
+    """Put functions in place of others, by their ids, wherever modules of a package hold these by name."""
+    for name, module in list(sys.modules.items()):
+        if name != package and not name.startswith(f"{package}."):
+            continue
+        for key, value in list(vars(module).items()):
+            if id(value) in functions:
+                setattr(module, key, functions[id(value)])
 
 
 def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
@@ -209,21 +235,27 @@ def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
 def _leave(library: str) -> None:
     if library not in _patched:
         return
-    patches, originals = _patched[library]
-    if patches > 1:
-        _patched[library] = _State(patches - 1, originals)
+    state = _patched[library]
+    if state.patches > 1:
+        _patched[library] = state._replace(patches=state.patches - 1)
         return
     del _patched[library]
-    _restore(originals)
+    _restore(state)
 
 
-def _restore(originals: list[_Original]) -> None:
-    for original in originals:
-        setattr(original.owner, original.name, original.function)
+def _restore(state: _State) -> None:
+    for entry in state.replaced:
+        if entry.original is _ABSENT:
+            delattr(entry.owner, entry.name)
+        else:
+            setattr(entry.owner, entry.name, entry.original)
+    if state.aliases:  # those of modules that were imported since, too
+        originals = {id(entry.function): entry.original for entry in state.replaced if entry.original is not _ABSENT}
+        _rename(state.aliases, originals)
 
 
-def _name(original: _Original) -> str:
-    owner = original.owner
+def _name(entry: _Replaced) -> str:
+    owner = entry.owner
     if isinstance(owner, type):
-        return f"{owner.__module__}:{owner.__qualname__}.{original.name}"
-    return f"{owner.__name__}:{original.name}"
+        return f"{owner.__module__}:{owner.__qualname__}.{entry.name}"
+    return f"{owner.__name__}:{entry.name}"
