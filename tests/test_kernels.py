@@ -37,7 +37,7 @@ for box in BOXES:
     box[top : top + 8, left : left + 90] = True
 SCORES = RANDOM.random(80)
 LISTED = {1: 0, 2: 1, 3: 1}
-CORNERS = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
+PASTED = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
 LABELS = RANDOM.integers(0, 2, 80)
 
 LOGITS = RANDOM.normal(size=(9, 20, 33)).astype(np.float32)
@@ -152,7 +152,9 @@ CALLS = {
         for output in ("uint8", "packed")
         for dtype in (np.float16, np.float32)
         for part in rapidmask.paste_masks(
-            FLOATS[:, :9, :9].astype(dtype), CORNERS, (40, 70), output=output, return_stats=True
+            FLOATS[:, :9, :9].astype(dtype), PASTED, (40, 70), output=output, return_stats=True
+        )
+    ],
     "upsample_masks": lambda: [
         part
         for logits in (FLOATS, FLOATS.astype(np.float16))

@@ -121,7 +121,7 @@ def mask_to_xyxy(masks: _Bool, coordinate_convention: str = "inclusive") -> npt.
     batch = _batch(masks)
     if coordinate_convention not in ("inclusive", "exclusive") or batch.size == 0:
         raise NotImplementedError("mask_to_xyxy: masks with pixels, and a convention that there is")
-    return measure.masks_to_boxes(batch, inclusive=coordinate_convention == "inclusive")  # type: ignore[no-any-return]
+    return np.asarray(measure.masks_to_boxes(batch, inclusive=coordinate_convention == "inclusive"))
 
 
 def mask_to_polygons(mask: _Bool) -> list[npt.NDArray[np.int32]]:
@@ -196,14 +196,14 @@ def filter_segments_by_distance(
     distances = np.sqrt(((found.centroids - found.centroids[main]) ** 2).sum(axis=1))
     keep = np.concatenate([[False], distances <= float(limit)])  # type: ignore[arg-type]
     keep[main + 1] = True
-    return keep[found.labels]  # type: ignore[no-any-return]
+    return keep[found.labels]
 
 
 def calculate_masks_centroids(masks: _Bool) -> npt.NDArray[np.int64]:
     """Return the mean (x, y) of each mask's pixels, from their corners, without the fraction; zeros where empty."""
     batch = _batch(masks)
     centroids = np.nan_to_num(measure.mask_centroids(batch)[:, ::-1] + 0.5)
-    return centroids.astype(int)
+    return np.asarray(centroids.astype(int))
 
 
 def _replacements() -> dict[str, Callable[..., Any]]:

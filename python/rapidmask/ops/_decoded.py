@@ -75,7 +75,8 @@ def given_back(
     masks, areas, boxes, stability = result
     if output in ("packed", "rle"):
         if isinstance(masks, tuple):
-            masks = RLEMasks._wrap(*masks, size)
+            counts, offsets = masks
+            masks = RLEMasks._wrap(counts, offsets, size)
         else:
             packed = PackedMasks._wrap(masks, size)
             masks = packed.to_rle() if output == "rle" else packed
