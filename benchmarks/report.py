@@ -38,6 +38,7 @@ FAMILIES = (
     "paste",
     "measure",
     "confusion",
+    "pipeline",
     "overhead",
 )
 
