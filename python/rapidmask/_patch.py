@@ -15,11 +15,13 @@ from ._upstream import Upstream
 
 # The module of `rapidmask.compat` that stands in for each library.
 _COMPAT = {
+    "detectron2": "detectron2",
     "pycocotools": "pycocotools",
     "sam2": "sam",
     "scipy": "scipy_ndimage",
     "segment_anything": "sam",
     "supervision": "supervision",
+    "torchvision": "torchvision",
 }
 
 _ABSENT = object()  # what stands under a name that there is not
@@ -83,9 +85,10 @@ def patch(*libraries: str, force: bool = False) -> Patch:
 
     Parameters
     ----------
-    *libraries : {"pycocotools", "sam2", "scipy", "segment_anything", "supervision"}
-        The libraries, which are imported. `rapidmask.compat` has a module for each, which says what version it follows
-        and where it differs.
+    *libraries : str
+        The libraries, which are imported: "detectron2", "pycocotools", "sam2", "scipy", "segment_anything",
+        "supervision", "torchvision". `rapidmask.compat` has a module for each (`compat.sam`, `compat.scipy_ndimage`),
+        which says what version it follows and where it differs.
     force : bool
         Patch versions that the drop-ins were not written for too, and leave alone what they do not have.
 

@@ -22,7 +22,7 @@ def unpatched():
 
 
 def test_names_that_are_not_known():
-    known = "pycocotools, sam2, scipy, segment_anything, supervision"
+    known = ", ".join(_patch._COMPAT)
     with refuses(ValueError, f"patch: libraries must be of {known}, got 'cv2'"):
         rapidmask.patch("cv2")
     with refuses(ValueError, f"patch: name at least one library of {known}"):
