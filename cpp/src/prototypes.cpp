@@ -142,16 +142,19 @@ class Logits {
   std::unique_ptr<float[]> values_;
 };
 
-// Two rows of the grid: all channels of the one, then of the other.
+// Some rows of the grid: all channels of the first, then of the next. What comes after them is on its way meanwhile:
+// a plane is too far from the last one for the processor to guess.
 void load_rows(const Image& prototypes, std::int64_t channels, std::int64_t image, std::int64_t y, std::int64_t rows,
                float* to) {
   const auto item = static_cast<std::int64_t>(item_size(prototypes.dtype));
-  const auto* from = static_cast<const std::byte*>(prototypes.data) + image * channels * prototypes.image_size() * item;
-  for (std::int64_t r = y; r < y + rows; ++r) {
-    for (std::int64_t k = 0; k < channels; ++k, to += prototypes.w) {
-      resample_rows().values(from + (k * prototypes.h + r) * prototypes.w * item, prototypes.dtype, prototypes.w,
-                             Activation::none, to);
+  const std::int64_t row_bytes = prototypes.w * item, ahead = rows * row_bytes;
+  const auto* from = static_cast<const char*>(prototypes.data) + (image * channels * prototypes.h + y) * row_bytes;
+  for (std::int64_t k = 0; k < channels; ++k, from += prototypes.h * row_bytes) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      resample_rows().values(from + r * row_bytes, prototypes.dtype, prototypes.w, Activation::none,
+                             to + (r * channels + k) * prototypes.w);
     }
+    for (std::int64_t i = 0; i < ahead; i += 64) __builtin_prefetch(from + ahead + i);
   }
 }
 
@@ -278,34 +281,43 @@ void decode_prototypes(const Context&, const Image& prototypes, const Detections
     for (std::int64_t i = 0; i < detections.n; ++i) MaskPart().give(statistics, i);
     return;
   }
-  const bool streams = !is_zero && detections.n * (masks.dense != nullptr ? pixels : 8 * mask_words) >= kStreamedBytes;
-  const auto clear = [](std::uint8_t* bytes, std::int64_t count, bool past_caches) {
-    if (past_caches) return resample_rows().stream_zeros(bytes, count);
-    std::fill_n(bytes, count, std::uint8_t{0});
+  const std::int64_t row_bytes = masks.dense != nullptr ? batch.w() : 8 * batch.words();
+  const bool streams = !is_zero && detections.n * batch.h() * row_bytes >= kStreamedBytes;
+  struct Scratch {
+    ResampleScratch resample;
+    std::unique_ptr<std::uint64_t[]> rows;  // packed ones, on their way past the caches
   };
-  for_each_detection<ResampleScratch>(
+  const auto clear = [&](std::uint8_t* bytes, std::int64_t rows) {
+    if (streams) return resample_rows().stream_bytes(nullptr, rows * row_bytes, bytes);
+    std::fill_n(bytes, rows * row_bytes, std::uint8_t{0});
+  };
+  for_each_detection<Scratch>(
       batch,
       [&](std::int64_t rows, std::int64_t columns) {
-        return std::make_unique<ResampleScratch>(batch.plan, batch.view, rows, columns, false);
+        return std::make_unique<Scratch>(Scratch{{batch.plan, batch.view, rows, columns, false},
+                                                 make_words(streams && masks.packed != nullptr ? mask_words : 0)});
       },
-      [&](const Detection& detection, std::int64_t i, const float* origin, ResampleScratch& scratch) {
-        std::uint64_t* packed = masks.packed != nullptr ? masks.packed + i * mask_words : nullptr;
-        std::uint8_t* dense = masks.dense != nullptr ? masks.dense + i * pixels : nullptr;
-        if (!is_zero && packed != nullptr) std::fill_n(packed, mask_words, 0);
-        if (!is_zero) {
-          // What lies before and after the detection's rows; these themselves where they are not written whole.
-          const Box& box = detection.pixels;
-          const std::int64_t size = packed != nullptr ? 8 * batch.words() : batch.w();
-          auto* bytes = packed != nullptr ? reinterpret_cast<std::uint8_t*>(packed) : dense;
-          clear(bytes, box.y_begin * size, streams);
-          if (!streams || packed != nullptr) {
-            std::fill(bytes + box.y_begin * size, bytes + box.y_end * size, std::uint8_t{0});
-          }
-          clear(bytes + box.y_end * size, (batch.h() - box.y_end) * size, streams);
+      [&](const Detection& detection, std::int64_t i, const float* origin, Scratch& scratch) {
+        const Box& box = detection.pixels;
+        auto* mask = (masks.dense != nullptr ? masks.dense : reinterpret_cast<std::uint8_t*>(masks.packed)) +
+                     i * batch.h() * row_bytes;
+        std::uint8_t *first = mask + box.y_begin * row_bytes, *last = mask + box.y_end * row_bytes;
+        auto* packed = masks.packed != nullptr ? masks.packed + i * mask_words : nullptr;
+        if (!is_zero) clear(mask, box.y_begin);
+        if (streams && packed != nullptr) {
+          packed = scratch.rows.get();
+          std::fill(packed + box.y_begin * batch.words(), packed + box.y_end * batch.words(), 0);
+        } else if (!is_zero && !streams) {
+          std::fill(first, last, std::uint8_t{0});
         }
-        ResampleCounts counts{0, 0, 0, 0, 0, scratch.columns()};
-        decode(batch, detection, origin, scratch, packed, dense, streams && dense != nullptr,
-               counted ? &counts : nullptr);
+        ResampleCounts counts{0, 0, 0, 0, 0, scratch.resample.columns()};
+        decode(batch, detection, origin, scratch.resample, packed, masks.dense != nullptr ? mask : nullptr,
+               streams && masks.dense != nullptr, counted ? &counts : nullptr);
+        if (streams && packed != nullptr) {
+          resample_rows().stream_bytes(reinterpret_cast<const std::uint8_t*>(packed + box.y_begin * batch.words()),
+                                       last - first, first);
+        }
+        if (!is_zero) clear(last, batch.h() - box.y_end);
         if (counted) MaskPart(counts, batch.words()).give(statistics, i);
       });
 }
