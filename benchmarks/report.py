@@ -39,6 +39,8 @@ FAMILIES = (
     "measure",
     "confusion",
     "pipeline",
+    "upsample",
+    "prototypes",
     "overhead",
 )
 

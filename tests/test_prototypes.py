@@ -1,6 +1,7 @@
 """Prototypes and coefficients to masks."""
 
 import itertools
+import resource
 
 import numpy as np
 import pytest
@@ -226,6 +227,36 @@ def test_out_is_written(backend, isa, rng, size, output):
         assert result is out
         np.testing.assert_array_equal(result.view(np.uint8), expected.view(np.uint8))
     assert untouched()
+
+
+@pytest.mark.parametrize("output", ["bool", "packed"])
+def test_masks_that_go_past_the_caches(isa, rng, output):
+    # More than 16 MiB, in memory that holds something else.
+    size, count = (1024, 1100), 16 if output == "bool" else 130
+    prototypes = smooth(rng, (2, 8, 9))
+    boxes = np.concatenate([make_boxes(rng, 4, size)] * -(-count // 15))[:count]
+    coefficients = rng.normal(size=(count, 2)).astype(F)
+    shape = (count, 1024, 8 * 18) if output == "packed" else (count, *size)
+    out, untouched = guarded(shape, bool if output == "bool" else np.uint8, guard=24)
+    out.view(np.uint8)[...] = 0xA5
+    masks = rapidmask.decode_prototypes(prototypes, coefficients, boxes, size, output=output, out=out)
+    assert untouched()
+    for i in range(0, count, 15):
+        alone = rapidmask.decode_prototypes(prototypes, coefficients[i : i + 9], boxes[i : i + 9], size)
+        dense = masks[i : i + 9] if output == "bool" else masks[i : i + 9].to_dense()
+        np.testing.assert_array_equal(dense.view(np.uint8), alone)
+
+
+def test_run_lengths_need_little_memory(rng):
+    prototypes, size = smooth(rng, (4, 40, 40)), (3000, 4000)
+    boxes = make_boxes(rng, 49, size)
+    coefficients = rng.normal(size=(len(boxes), 4)).astype(F)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    masks = rapidmask.decode_prototypes(prototypes, coefficients, boxes, size, output="rle")  # 90 MB packed
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 65_536  # KiB
+    np.testing.assert_array_equal(
+        masks[:2].to_dense(), rapidmask.decode_prototypes(prototypes, coefficients[:2], boxes[:2], size)
+    )
 
 
 # The letterbox's rule

@@ -1,5 +1,7 @@
 """Logits to masks of another size."""
 
+import resource
+
 import numpy as np
 import pytest
 
@@ -235,6 +237,28 @@ def test_out_is_written(backend, isa, rng, size, output):
         assert result is out
         np.testing.assert_array_equal(result.view(np.uint8), expected)
     assert untouched()
+
+
+@pytest.mark.parametrize("width", [1024, 1000])
+def test_masks_that_go_past_the_caches(isa, rng, width):
+    # More than 16 MiB, in memory that holds something else.
+    logits = smooth(rng, (17, 30, 30))
+    for guard in (64, 24):
+        out, untouched = guarded((17, 1024, width), np.uint8, guard=guard)
+        out[...] = 0xA5
+        rapidmask.upsample_masks(logits, (1024, width), output="uint8", out=out)
+        assert untouched()
+        for i in (0, 16):
+            alone = rapidmask.upsample_masks(logits[i], (1024, width), output="packed")
+            np.testing.assert_array_equal(out[i : i + 1], alone.to_dense(np.uint8))
+
+
+def test_run_lengths_need_little_memory(rng):
+    logits = smooth(rng, (40, 256, 256))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    masks = rapidmask.upsample_masks(logits, (4096, 4096), output="rle")  # 84 MB packed
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 65_536  # KiB
+    np.testing.assert_array_equal(masks[:1].to_dense()[0], rapidmask.upsample_masks(logits[0], (4096, 4096)))
 
 
 # Against torch

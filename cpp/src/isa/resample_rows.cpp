@@ -391,21 +391,33 @@ void stream_bits(const std::uint64_t* words, std::int64_t begin, std::int64_t en
   for (; i < end; ++i) bytes[i] = words[i / 64] >> (i % 64) & 1;
 }
 
-// Zeros, past the caches but for parts of lines at either end.
-void stream_zeros(std::uint8_t* bytes, std::int64_t count) {
+// A copy of some bytes, or zeros where there are none, past the caches but for parts of lines at either end.
+void stream_bytes(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
+  const auto plainly = [&](std::int64_t begin, std::int64_t end) {
+    const auto size = static_cast<std::size_t>(end - begin);
+    if (from == nullptr) {
+      std::memset(to + begin, 0, size);
+    } else {
+      std::memcpy(to + begin, from + begin, size);
+    }
+  };
 #if defined(__AVX2__)
-  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(bytes) % 64);
+  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
   std::int64_t i = (64 - place) % 64 < count ? (64 - place) % 64 : count;
-  std::memset(bytes, 0, static_cast<std::size_t>(i));
+  plainly(0, i);
   for (; i + 64 <= count; i += 64) {
-    auto* line = reinterpret_cast<__m256i*>(bytes + i);
-    _mm256_stream_si256(line, _mm256_setzero_si256());
-    _mm256_stream_si256(line + 1, _mm256_setzero_si256());
+    auto* line = reinterpret_cast<__m256i*>(to + i);
+    const auto half = [&](int k) {
+      return from == nullptr ? _mm256_setzero_si256()
+                             : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i) + k);
+    };
+    _mm256_stream_si256(line, half(0));
+    _mm256_stream_si256(line + 1, half(1));
   }
-  std::memset(bytes + i, 0, static_cast<std::size_t>(count - i));
+  plainly(i, count);
   _mm_sfence();
 #else
-  std::memset(bytes, 0, static_cast<std::size_t>(count));
+  plainly(0, count);
 #endif
 }
 
@@ -524,7 +536,7 @@ void resample(const ResamplePlanView& plan, const ResampleTask& task) {
 
 namespace RM_LEVEL {
 extern const ResampleRows resample_rows;
-const ResampleRows resample_rows{kBlock, values, sure_blocks, resample, stream_zeros};
+const ResampleRows resample_rows{kBlock, values, sure_blocks, resample, stream_bytes};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

@@ -89,7 +89,8 @@ struct ResampleRows {
                       std::int64_t last, std::uint64_t* bits, std::int64_t bit_words, std::uint64_t* foreground,
                       std::uint64_t* background);
   void (*resample)(const ResamplePlanView& plan, const ResampleTask& task);
-  void (*stream_zeros)(std::uint8_t* bytes, std::int64_t count);
+  // Copies bytes past the caches; zeros where `from` is null.
+  void (*stream_bytes)(const std::uint8_t* from, std::int64_t count, std::uint8_t* to);
 };
 
 // Dense masks of so many bytes go past the caches, which they would only empty.
