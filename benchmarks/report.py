@@ -35,6 +35,8 @@ FAMILIES = (
     "rle",
     "polygon",
     "overlap",
+    "semantic",
+    "panoptic",
     "overhead",
 )
 
