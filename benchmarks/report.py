@@ -41,6 +41,8 @@ FAMILIES = (
     "pipeline",
     "upsample",
     "prototypes",
+    "semantic",
+    "panoptic",
     "overhead",
 )
 

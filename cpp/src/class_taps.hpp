@@ -46,7 +46,7 @@ inline std::int64_t band_rows(std::int64_t in, std::int64_t out, std::int64_t mo
 
 // Scratch for the bands that one thread makes.
 struct BandMemory {
-  std::vector<float> bounds, leading;
+  std::vector<float> bounds, leading, rows, along;
   std::vector<std::int32_t> leader, possible, contest;
   std::vector<std::uint32_t> columns;
   BandScratch scratch{};
@@ -60,7 +60,10 @@ struct BandMemory {
     possible.resize(each + 1);
     contest.resize(each + 1);
     columns.resize(each + 1);
-    scratch = {bounds.data(), stride, leading.data(), leader.data(), possible.data(), columns.data(), contest.data()};
+    rows.resize(each * static_cast<std::size_t>(kTileRows));
+    along.resize(each * static_cast<std::size_t>(kAlong));
+    scratch = {bounds.data(),  stride,         leading.data(), leader.data(), possible.data(),
+               columns.data(), contest.data(), rows.data(),    along.data()};
   }
 };
 

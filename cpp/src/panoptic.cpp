@@ -3,6 +3,7 @@
 #include "rapidmask/panoptic.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <vector>
@@ -29,6 +30,54 @@ void visit_logits(DType dtype, const Visitor& visit) {
   });
 }
 
+// What one thread has for its bands: their bounds, and their rows where these are activated before they are resized.
+struct MergeMemory {
+  BandMemory bounds;
+  std::vector<QueryPixels> pixels;
+  std::vector<std::uint32_t> own, owns_all;
+  std::vector<std::uint8_t> counts;
+  std::vector<std::int32_t> competing;
+  std::unique_ptr<float[]> rows;
+  std::int64_t plane;          // room for the rows of a query
+  std::int64_t end = -1;       // the row behind those that it has
+  std::int64_t last_rows = 0;  // how many these are
+
+  MergeMemory(std::int64_t queries, std::int64_t w, std::int64_t band_rows, bool activates)
+      : bounds(queries, w), plane((band_rows + 1) * w + 16) {
+    const auto each = static_cast<std::size_t>(queries);
+    pixels.resize(each);
+    own.resize(each + 1);
+    owns_all.resize(each + 1);
+    counts.resize(each + 1);
+    competing.resize(each + 1);
+    if (activates) rows = std::make_unique_for_overwrite<float[]>(each * static_cast<std::size_t>(plane));
+  }
+  void use_in(PanopticBand& band) {
+    band.pixels = pixels.data();
+    band.scratch = bounds.scratch;
+    band.own = own.data();
+    band.owns_all = owns_all.data();
+    band.counts = counts.data();
+    band.competing = competing.data();
+  }
+};
+
+// Activates the rows of a band, but for the one that the band before it has.
+template <class T>
+QueryPlanes activated_rows(const View<const T>& planes, std::int64_t row, std::int64_t count, MergeMemory& memory) {
+  const bool goes_on = memory.end == row + 1;
+  const std::int64_t had = goes_on ? planes.w : 0;
+  const auto activate = panoptic_rows().of<T>().activate;
+  for (std::int64_t k = 0; k < planes.n; ++k) {
+    float* rows = memory.rows.get() + k * memory.plane;
+    if (goes_on) std::copy_n(rows + (memory.last_rows - 1) * planes.w, planes.w, rows);
+    activate(planes.image(k) + row * planes.w + had, count * planes.w - had, rows + had);
+  }
+  memory.end = row + count;
+  memory.last_rows = count;
+  return {memory.rows.get(), memory.plane, planes.w, count};
+}
+
 // The map of codes, and the pixels of each query.
 template <class T>
 std::vector<QueryPixels> merge(const View<const T>& planes, const float* scores, const PanopticRule& rule,
@@ -37,52 +86,40 @@ std::vector<QueryPixels> merge(const View<const T>& planes, const float* scores,
   const std::int64_t rows = band_rows(planes.h, map.h, kMostBandRows);
   const std::int64_t bands = (planes.h + rows - 1) / rows;
   const std::int64_t cost = rows * planes.w * planes.n + 8 * map.w;
+  const bool activates = rule.activated && !rule.activated_late;
+  const auto merge_band = activates ? panoptic_rows().float32.merge_band : panoptic_rows().of<T>().merge_band;
   const auto each = static_cast<std::size_t>(planes.n);
   std::vector<QueryPixels> total(each);
   std::mutex adding;
   parallel_for(bands, std::max<std::int64_t>(1, kGrain / cost), [&](std::int64_t begin, std::int64_t end) {
-    const BandMemory memory(planes.n, planes.w);
-    std::vector<QueryPixels> pixels(each);
-    std::vector<std::uint32_t> own(each + 1), owns_all(each + 1);
+    MergeMemory memory(planes.n, planes.w, rows, activates);
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t row = i * rows;
+      const std::int64_t row = i * rows, count = std::min(rows + 1, planes.h - row);
       PanopticBand band{};
-      band.planes = {planes.data, planes.h, planes.w};
+      band.top = down.output_at(row);
+      band.bottom = down.output_at(row + rows);
+      if (band.top == band.bottom) continue;
+      band.planes = {planes.data + row * planes.w, planes.image_size(), planes.w, count};
+      if (activates) band.planes = activated_rows(planes, row, count, memory);
       band.queries = planes.n;
       band.scores = scores;
       band.rule = &rule;
       band.down = down.taps();
       band.across = across.taps();
       band.row = row;
-      band.rows = std::min(rows, planes.h - row);
-      band.top = down.output_at(row);
-      band.bottom = down.output_at(row + rows);
       band.width = map.w;
       band.codes = map.data;
-      band.pixels = pixels.data();
-      band.scratch = memory.scratch;
-      band.own = own.data();
-      band.owns_all = owns_all.data();
-      if (band.top < band.bottom) panoptic_rows().of<T>().merge_band(band);
+      memory.use_in(band);
+      merge_band(band);
     }
     const std::lock_guard lock(adding);
     for (std::size_t k = 0; k < each; ++k) {
-      total[k].own += pixels[k].own;
-      total[k].outer += pixels[k].outer;
-      total[k].inner += pixels[k].inner;
+      total[k].own += memory.pixels[k].own;
+      total[k].outer += memory.pixels[k].outer;
+      total[k].inner += memory.pixels[k].inner;
     }
   });
   return total;
-}
-
-template <class T>
-std::vector<float> activated(const View<const T>& planes) {
-  std::vector<float> probabilities(static_cast<std::size_t>(planes.size()));
-  const auto activate = panoptic_rows().of<T>().activate;
-  parallel_for(planes.size(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    activate(planes.data + begin, end - begin, probabilities.data() + begin);
-  });
-  return probabilities;
 }
 
 // The masks in the order in which they take pixels, those that are left out excepted.
@@ -109,13 +146,7 @@ void panoptic_merge(const Context&, const Image& planes, const float* scores, co
   } else {
     visit_logits(planes.dtype, [&](auto type) {
       using T = typename decltype(type)::type;
-      const View<const T> given = planes.as<T>();
-      if (rule.activated && !rule.activated_late) {
-        const std::vector<float> probabilities = activated(given);
-        pixels = merge<float>({probabilities.data(), planes.n, planes.h, planes.w}, scores, rule, map);
-      } else {
-        pixels = merge(given, scores, rule, map);
-      }
+      pixels = merge(planes.as<T>(), scores, rule, map);
     });
   }
   number_segments(rule, planes.n, pixels.data(), scores, labels, fused, fused_count, table);

@@ -15,6 +15,9 @@ namespace rapidmask {
 
 inline constexpr std::int64_t kMostBandRows = 8;  // of cells
 
+// Rows of a class as wide as the widest vector, and as those of a tile and the column behind it.
+inline constexpr std::int64_t kAlong = (kMostBandRows + 1) * kTapPadding, kTileRows = 2 * kAlong;
+
 // The planes of one image.
 struct ClassPlanes {
   const void* data;
@@ -29,7 +32,9 @@ struct BandScratch {
   std::int32_t* leader;    // stride: the class that it is of
   std::int32_t* possible;  // classes left in a tile
   std::uint32_t* columns;  // in which columns of the tile they are
-  std::int32_t* contest;   // classes left in a few pixels
+  std::int32_t* contest;   // classes left in a few pixels, as indices among those of the tile
+  float* rows;             // rows of the classes left in a tile: kTileRows for each
+  float* along;            // rows of the classes left in a few pixels, mixed along: kAlong for each
 };
 
 }  // namespace rapidmask

@@ -33,14 +33,18 @@ template <class T>
 struct PlaneRows {
   const T* data;
   std::int64_t w, count;
+  std::int64_t next;  // how far those lie behind them that are read next
 };
 
-// The highest of each of kFloats columns from x on; NaN counts as none.
-template <bool kWhole, class T>
+// The highest of each of kFloats columns from x on; NaN counts as none. Where the number of rows is known, it is kRows.
+template <int kRows, bool kWhole, class T>
 inline Floats highest_in_columns(const PlaneRows<T>& rows, std::int64_t x) {
   Floats highest = splat_float(-kFloatInfinity);
-  for (std::int64_t r = 0; r < rows.count; ++r) {
+  const std::int64_t count = kRows != 0 ? kRows : rows.count;
+#pragma GCC unroll 9
+  for (std::int64_t r = 0; r < count; ++r) {
     const T* from = rows.data + r * rows.w + x;
+    __builtin_prefetch(from + rows.next);
     highest = greater(kWhole ? load_floats(from) : load_part(from, rows.w - x, -kFloatInfinity), highest);
   }
   return highest;
@@ -68,33 +72,54 @@ inline Floats lowest_in_cells(const PlaneRows<T>& rows, std::int64_t x) {
   return choose(nan, splat_float(-kFloatInfinity), lowest);
 }
 
+// The upper bounds of one class.
+template <int kRows, class T, class BoundOf, class ValueOf>
+inline void bound_class(const BandScratch& scratch, std::int64_t k, const PlaneRows<T>& rows, const BoundOf& bound_of,
+                        const ValueOf& value_of) {
+  const std::int64_t w = rows.w;
+  float* bounds = scratch.bounds + k * scratch.stride;
+  const Ints index = splat_int(static_cast<std::int32_t>(k));
+  const auto settle = [&](std::int64_t x, Floats here, Floats next) {
+    const Floats bound = bound_of(k, greater(here, shifted(here, next)));
+    store_floats(bounds + x, bound);
+    const Floats value = value_of(k, bound), leading = load_floats(scratch.leading + x);
+    const LaneMask leads = above(value, leading);
+    store_floats(scratch.leading + x, choose(leads, value, leading));
+    store_ints(scratch.leader + x, choose(leads, index, load_ints(scratch.leader + x)));
+  };
+  std::int64_t x = 0;
+  Floats here = w >= kFloats ? highest_in_columns<kRows, true>(rows, 0) : highest_in_columns<0, false>(rows, 0);
+  for (; x + 2 * kFloats <= w; x += kFloats) {
+    const Floats next = highest_in_columns<kRows, true>(rows, x + kFloats);
+    settle(x, here, next);
+    here = next;
+  }
+  if (x + kFloats < w) {
+    const Floats next = highest_in_columns<0, false>(rows, x + kFloats);
+    settle(x, here, next);
+    here = next;
+    x += kFloats;
+  }
+  settle(x, here, splat_float(-kFloatInfinity));
+}
+
 // The upper bounds of all classes, and in each column the class of the highest. `rows_of(k)` are the rows of class k;
 // `bound_of(k, highest)` is what is stored for it, `value_of(k, bound)` what is compared between classes.
 template <class RowsOf, class BoundOf, class ValueOf>
-void bound_classes(const BandScratch& scratch, std::int64_t classes, std::int64_t w, const RowsOf& rows_of,
-                   const BoundOf& bound_of, const ValueOf& value_of) {
+void bound_classes(const BandScratch& scratch, std::int64_t classes, const RowsOf& rows_of, const BoundOf& bound_of,
+                   const ValueOf& value_of) {
   for (std::int64_t x = 0; x < scratch.stride; x += kFloats) {
     store_floats(scratch.leading + x, splat_float(-kFloatInfinity));
     store_ints(scratch.leader + x, Ints{});
   }
   for (std::int64_t k = 0; k < classes; ++k) {
     const auto rows = rows_of(k);
-    float* bounds = scratch.bounds + k * scratch.stride;
-    const Ints index = splat_int(static_cast<std::int32_t>(k));
-    const auto highest_from = [&](std::int64_t x) {
-      if (x + kFloats <= w) return highest_in_columns<true>(rows, x);
-      return x < w ? highest_in_columns<false>(rows, x) : splat_float(-kFloatInfinity);
-    };
-    Floats here = highest_from(0);
-    for (std::int64_t x = 0; x < w; x += kFloats) {
-      const Floats next = highest_from(x + kFloats);
-      const Floats bound = bound_of(k, greater(here, shifted(here, next)));
-      here = next;
-      store_floats(bounds + x, bound);
-      const Floats value = value_of(k, bound), leading = load_floats(scratch.leading + x);
-      const LaneMask leads = above(value, leading);
-      store_floats(scratch.leading + x, choose(leads, value, leading));
-      store_ints(scratch.leader + x, choose(leads, index, load_ints(scratch.leader + x)));
+    switch (rows.count) {
+      case 2: bound_class<2>(scratch, k, rows, bound_of, value_of); break;
+      case 3: bound_class<3>(scratch, k, rows, bound_of, value_of); break;
+      case 5: bound_class<5>(scratch, k, rows, bound_of, value_of); break;
+      case 9: bound_class<9>(scratch, k, rows, bound_of, value_of); break;
+      default: bound_class<0>(scratch, k, rows, bound_of, value_of);
     }
   }
 }
@@ -154,21 +179,98 @@ inline Unit unit_at(const AxisTaps& across, std::int64_t x, std::int64_t width, 
   return unit;
 }
 
-// The unit's pixels of one row of a plane, mixed along it.
-template <class T>
-inline Floats mixed_along(const T* row, std::int64_t w, const Unit& unit) {
-  Floats first, second;
-  if (unit.near) {
-    first = permuted(load_part(row + unit.first_base, w - unit.first_base, 0), unit.first);
-    second = permuted(load_part(row + unit.second_base, w - unit.second_base, 0), unit.second);
-  } else {
-    for (int i = 0; i < kFloats; ++i) {
-      first[i] = as_float(row[unit.first_base + unit.first[i]]);
-      second[i] = as_float(row[unit.second_base + unit.second[i]]);
+// Copies the rows of the classes left in a tile, as float32, to scratch.rows: planes lie a power of two apart as often
+// as not, so that the same columns of many of them do not fit in a cache together.
+template <class RowsOf>
+inline void copy_tile(const BandScratch& scratch, std::int64_t possible, std::int64_t tile, const RowsOf& rows_of) {
+  for (std::int64_t i = 0; i < possible; ++i) {
+    const auto rows = rows_of(scratch.possible[i]);
+    float* to = scratch.rows + i * kTileRows;
+    const bool whole = tile + 2 * kFloats <= rows.w;
+    for (std::int64_t r = 0; r < rows.count; ++r, to += 2 * kFloats) {
+      const auto* from = rows.data + r * rows.w + tile;
+      const std::int64_t left = rows.w - tile;
+      store_floats(to, whole ? load_floats(from) : load_part(from, left, 0));
+      if (whole || left > kFloats) {
+        store_floats(to + kFloats, whole ? load_floats(from + kFloats) : load_part(from + kFloats, left - kFloats, 0));
+      }
     }
   }
-  return choose(unit.mixed, unit.first_weight * first + unit.second_weight * second, first);
 }
+
+// Mixes `rows` rows of the first `count` classes of scratch.contest along, from row `first` of the band's on.
+inline void mix_along(const BandScratch& scratch, std::int64_t count, std::int64_t tile, const Unit& unit,
+                      std::int64_t first, std::int64_t rows) {
+  const std::int64_t left = unit.first_base - tile, right = unit.second_base - tile;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float* from = scratch.rows + scratch.contest[i] * kTileRows + first * 2 * kFloats;
+    float* to = scratch.along + i * kAlong;
+    for (std::int64_t r = 0; r < rows; ++r, from += 2 * kFloats, to += kFloats) {
+      Floats a{}, b{};
+      if (unit.near) {
+        a = permuted(load_floats(from + left), unit.first);
+        b = permuted(load_floats(from + right), unit.second);
+      } else {
+        for (int lane = 0; lane < unit.count; ++lane) {
+          a[lane] = from[left + unit.first[lane]];
+          b[lane] = from[right + unit.second[lane]];
+        }
+      }
+      store_floats(to, choose(unit.mixed, unit.first_weight * a + unit.second_weight * b, a));
+    }
+  }
+}
+
+// Output rows that mix the same two rows, as many as registers have room for.
+struct RowGroup {
+  std::int64_t top;            // of the output
+  int rows;                    // 1, 2 or kGroupRows
+  bool mixes;                  // else the first row is what they are
+  std::int64_t first, second;  // offsets in a class's part of scratch.along
+};
+inline constexpr int kGroupRows = kFloats == 16 ? 4 : 2;
+
+// Calls visit(group) for the rows from top to bottom, where `from` is the first row in scratch.along.
+template <class Visit>
+inline void for_each_group(const AxisTaps& down, std::int64_t top, std::int64_t bottom, std::int64_t from,
+                           const Visit& visit) {
+  while (top < bottom) {
+    int rows = 1;
+    const bool mixes = down.second_weight[top] != 0;
+    while (mixes && top + rows < bottom && rows < kGroupRows && down.first[top + rows] == down.first[top] &&
+           down.second_weight[top + rows] != 0) {
+      ++rows;
+    }
+    if (rows == 3) rows = 2;
+    visit(RowGroup{top, rows, mixes, (down.first[top] - from) * kFloats, (down.second[top] - from) * kFloats});
+    top += rows;
+  }
+}
+
+// Calls visit(Rows<n>{}) for a group's number of rows.
+template <int n>
+struct Rows {
+  static constexpr int value = n;
+};
+template <class Visit>
+inline void visit_rows(const RowGroup& group, const Visit& visit) {
+  if (group.rows == kGroupRows) return visit(Rows<kGroupRows>{});
+  if (kGroupRows > 2 && group.rows == 2) return visit(Rows<2>{});
+  visit(Rows<1>{});
+}
+
+// The values of a class in the rows of a group.
+template <int kRows>
+struct GroupWeights {
+  Floats first[kRows], second[kRows];
+
+  GroupWeights(const AxisTaps& down, std::int64_t top) {
+    for (int r = 0; r < kRows; ++r) {
+      first[r] = splat_float(down.first_weight[top + r]);
+      second[r] = splat_float(down.second_weight[top + r]);
+    }
+  }
+};
 
 // The highest score of each of `count` pixels, at most kBlock, and its class, the first of equal ones; -infinity and
 // `none` where no score is higher than -infinity.

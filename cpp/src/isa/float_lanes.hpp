@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "rapidmask/types.hpp"
@@ -72,6 +73,11 @@ inline float as_float(BFloat16 x) { return to_float(x); }
 template <class T>
 inline Floats load_part(const T* from, std::int64_t count, float fill) {
   if (count >= kFloats) return load_floats(from);
+#if defined(__AVX512BW__)
+  if constexpr (std::is_same_v<T, float>) {
+    return (Floats)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << count) - 1), from);
+  }
+#endif
   Floats v = splat_float(fill);
   for (std::int64_t i = 0; i < count; ++i) v[i] = as_float(from[i]);
   return v;

@@ -36,10 +36,8 @@ struct QueryBounds {
 
 template <class T>
 inline PlaneRows<T> band_rows_of(const PanopticBand& band, std::int64_t k) {
-  const ClassPlanes& planes = band.planes;
-  const std::int64_t below = planes.h - band.row;
-  return {static_cast<const T*>(planes.data) + (k * planes.h + band.row) * planes.w, planes.w,
-          band.rows + 1 < below ? band.rows + 1 : below};
+  const QueryPlanes& planes = band.planes;
+  return {static_cast<const T*>(planes.data) + k * planes.plane, planes.w, planes.rows, planes.plane};
 }
 
 // Adds `rows` rows of codes in a row to the pixels of their queries.
@@ -55,72 +53,117 @@ inline void count_codes(const std::int32_t* codes, std::int64_t count, QueryPixe
 
 template <class T>
 std::int32_t first_comparable(const PanopticBand& band, std::int64_t y, std::int64_t x) {
-  const ClassPlanes& planes = band.planes;
+  BilinearTap down = band.down.tap(y);
+  down.first -= band.row;
+  down.second -= band.row;
   ChosenQuery chosen;
   for (std::int64_t k = 0; k < band.queries; ++k) {
-    const T* plane = static_cast<const T*>(planes.data) + k * planes.h * planes.w;
-    const float value = bilinear_value(plane, planes.w, band.down.tap(y), band.across.tap(x));
+    const float value = bilinear_value(band_rows_of<T>(band, k).data, band.planes.w, down, band.across.tap(x));
     const QueryValue of_query = query_value(*band.rule, band.scores[k], value);
     chosen.take(of_query.weight, static_cast<std::int32_t>(2 * k + of_query.owned));
   }
   return chosen.code;
 }
 
-// A query of scratch.contest, and what it is there for.
-enum : std::int32_t { kCounts = 1, kCompetes = 2 };
+// The values of all pixels of a vector.
+template <bool kLate, bool kWeighted>
+struct VectorValue {
+  Floats weight, tested;
 
-// Interpolates `count` queries of scratch.contest in a unit's pixels of up to kMostBandRows rows of the output: those
-// that compete for them, and those whose own pixels are counted.
-template <class T, bool kLate>
-void contest_rows(const PanopticBand& band, const Unit& unit, std::int64_t count, std::int64_t top, std::int64_t bottom,
-                  bool writes) {
-  const PanopticRule& rule = *band.rule;
-  const std::int64_t w = band.planes.w, rows = bottom - top;
-  const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
-  const Floats threshold = splat_float(rule.mask_threshold);
-  Floats best[kMostBandRows];
-  Ints code[kMostBandRows];
-  for (std::int64_t r = 0; r < rows; ++r) {
+  VectorValue(Floats value, Floats score) {
+    const Floats probability = kLate ? sigmoid_of(value) : value;
+    weight = probability * score;
+    tested = kWeighted ? weight : probability;
+  }
+};
+
+// Interpolates the first `count` queries of scratch.contest in a unit's pixels of the rows of a group: all of them
+// count what they own, from `competing` on they compete as well.
+template <int kRows, bool kLate, bool kWeighted>
+void contest_group(const PanopticBand& band, const Unit& unit, const RowGroup& group, std::int64_t competing,
+                   std::int64_t count, Floats* weights, Ints* codes) {
+  const GroupWeights<kRows> of_rows(band.down, group.top);
+  const Floats threshold = splat_float(band.rule->mask_threshold);
+  const auto value_in = [&](int r, Floats first, Floats second) {
+    return kRows == 1 && !group.mixes ? first : of_rows.first[r] * first + of_rows.second[r] * second;
+  };
+  // Owned pixels of all rows, one vector's bits after the other.
+  std::uint64_t inside = 0;
+  for (int r = 0; r < kRows; ++r) inside |= static_cast<std::uint64_t>(unit.pixels) << (r * kFloats);
+  const auto count_own = [&](std::int64_t i, std::uint64_t owned) {
+    band.pixels[band.scratch.possible[band.scratch.contest[i]]].own += __builtin_popcountll(owned & inside);
+  };
+  Floats best[kRows];
+  Ints code[kRows];
+  for (int r = 0; r < kRows; ++r) {
     best[r] = splat_float(-kFloatInfinity);
     code[r] = splat_int(-1);
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int32_t k = band.scratch.contest[i] / 4, role = band.scratch.contest[i] % 4;
-    const T* plane = band_rows_of<T>(band, k).data - band.row * w;
-    const float score = band.scores[k];
-    Floats along[kMostBandRows + 1];
-    for (std::int64_t y = from; y < to; ++y) along[y - from] = mixed_along(plane + y * w, w, unit);
+  const float* along = band.scratch.along;
+  std::int64_t i = 0;
+  for (; i < competing; ++i, along += kAlong) {
+    const Floats first = load_floats(along + group.first), second = load_floats(along + group.second);
+    const Floats score = splat_float(band.scores[band.scratch.possible[band.scratch.contest[i]]]);
+    std::uint64_t owned = 0;
+    for (int r = 0; r < kRows; ++r) {
+      const VectorValue<kLate, kWeighted> value(value_in(r, first, second), score);
+      owned |= static_cast<std::uint64_t>(bits_of(at_least(value.tested, threshold))) << (r * kFloats);
+    }
+    count_own(i, owned);
+  }
+  for (; i < count; ++i, along += kAlong) {
+    const std::int32_t k = band.scratch.possible[band.scratch.contest[i]];
+    const Floats first = load_floats(along + group.first), second = load_floats(along + group.second);
+    const Floats score = splat_float(band.scores[k]);
     const Ints outer = splat_int(2 * k), inner = splat_int(2 * k + 1);
-    std::int64_t own = 0;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const BilinearTap tap = band.down.tap(top + r);
-      const Floats first = along[tap.first - from];
-      const Floats value =
-          tap.second_weight == 0 ? first : tap.first_weight * first + tap.second_weight * along[tap.second - from];
-      const Floats probability = kLate ? sigmoid_of(value) : value;
-      const Floats weight = probability * score;
-      const LaneMask owned = at_least(rule.weighted ? weight : probability, threshold);
-      own += __builtin_popcount(bits_of(owned) & unit.pixels);
-      const LaneMask wins = above(weight, best[r]);
-      if ((role & kCompetes) == 0) continue;
-      best[r] = choose(wins, weight, best[r]);
-      code[r] = choose(wins, choose(owned, inner, outer), code[r]);
+    std::uint64_t owned = 0;
+    for (int r = 0; r < kRows; ++r) {
+      const VectorValue<kLate, kWeighted> value(value_in(r, first, second), score);
+      const LaneMask owns = at_least(value.tested, threshold), wins = above(value.weight, best[r]);
+      owned |= static_cast<std::uint64_t>(bits_of(owns)) << (r * kFloats);
+      best[r] = greater(value.weight, best[r]);
+      code[r] = choose(wins, kWeighted ? outer : choose(owns, inner, outer), code[r]);
     }
-    if ((role & kCounts) != 0) band.pixels[k].own += own;
+    if (band.counts[band.scratch.contest[i]] != 0) count_own(i, owned);
   }
-  if (!writes) return;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    std::int32_t codes[kFloats];
-    store_ints(codes, code[r]);
-    LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best[r])) & unit.pixels;
-    for (; low != 0; low &= low - 1) {
-      const int lane = __builtin_ctz(low);
-      codes[lane] = first_comparable<T>(band, top + r, unit.x + lane);
+  for (int r = 0; r < kRows; ++r) {
+    weights[r] = best[r];
+    codes[r] = kWeighted ? choose(at_least(best[r], threshold), code[r] | 1, code[r]) : code[r];
+  }
+}
+
+// The same in up to kMostBandRows rows of the output, which are written where queries compete.
+template <class T, bool kLate>
+void contest_rows(const PanopticBand& band, std::int64_t tile, const Unit& unit, std::int64_t competing,
+                  std::int64_t count, std::int64_t top, std::int64_t bottom) {
+  const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
+  mix_along(band.scratch, count, tile, unit, from - band.row, to - from);
+  for_each_group(band.down, top, bottom, from, [&](const RowGroup& group) {
+    Floats best[kGroupRows];
+    Ints code[kGroupRows];
+    visit_rows(group, [&](auto rows) {
+      constexpr int kRows = decltype(rows)::value;
+      if (band.rule->weighted) {
+        contest_group<kRows, kLate, true>(band, unit, group, competing, count, best, code);
+      } else {
+        contest_group<kRows, kLate, false>(band, unit, group, competing, count, best, code);
+      }
+    });
+    if (competing == count) return;
+    for (int r = 0; r < group.rows; ++r) {
+      const std::int64_t y = group.top + r;
+      std::int32_t codes[kFloats];
+      store_ints(codes, code[r]);
+      LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best[r])) & unit.pixels;
+      for (; low != 0; low &= low - 1) {
+        const int lane = __builtin_ctz(low);
+        codes[lane] = first_comparable<T>(band, y, unit.x + lane);
+      }
+      count_codes(codes, unit.count, band.pixels);
+      __builtin_memcpy(band.codes + y * band.width + unit.x, codes,
+                       static_cast<std::size_t>(unit.count) * sizeof *codes);
     }
-    count_codes(codes, unit.count, band.pixels);
-    __builtin_memcpy(band.codes + (top + r) * band.width + unit.x, codes,
-                     static_cast<std::size_t>(unit.count) * sizeof *codes);
-  }
+  });
 }
 
 // The queries that may have pixels in a tile, with the columns where they compete and where they own pixels.
@@ -155,42 +198,45 @@ std::int64_t find_possible(const PanopticBand& band, std::int64_t tile, LaneBits
 
 // The map's pixels of a unit.
 template <class T, bool kLate>
-void merge_unit(const PanopticBand& band, const Unit& unit, std::int64_t possible, LaneBits sure) {
+void merge_unit(const PanopticBand& band, std::int64_t tile, const Unit& unit, std::int64_t possible, LaneBits sure,
+                bool& copied) {
   const BandScratch& scratch = band.scratch;
   const std::int64_t rows = band.bottom - band.top;
-  std::int64_t count = 0, competing = 0, last = -1;
+  // Queries that only count what they own come first, those that compete after them, in their order.
+  std::int64_t counting = 0, competing = 0, last = -1;
   for (std::int64_t i = 0; i < possible; ++i) {
+    const std::int32_t k = scratch.possible[i];
     const bool competes = (scratch.columns[i] & unit.cells) != 0;
     const bool owns_all = (unit.cells & ~band.owns_all[i]) == 0;
     const bool counts = !owns_all && (band.own[i] & unit.cells) != 0;
-    if (owns_all) band.pixels[scratch.possible[i]].own += unit.count * rows;
-    scratch.contest[count] = scratch.possible[i] * 4 + competes * kCompetes + counts * kCounts;
-    count += competes || counts;
+    if (owns_all) band.pixels[k].own += unit.count * rows;
+    band.counts[i] = counts;
+    scratch.contest[counting] = static_cast<std::int32_t>(i);
+    counting += counts && !competes;
+    band.competing[competing] = static_cast<std::int32_t>(i);
     competing += competes;
     if (competes) last = i;
   }
-  // Where one query is left, no pixel of which needs to be looked at.
-  bool alone = competing == 1 && (unit.cells & ~sure) == 0;
-  const bool owned = alone && (unit.cells & ~band.owns_all[last]) == 0;
-  alone = alone && (owned || (band.own[last] & unit.cells) == 0);
-  if (alone) {
-    const std::int32_t k = scratch.possible[last], code = 2 * k + owned;
-    (owned ? band.pixels[k].inner : band.pixels[k].outer) += unit.count * rows;
-    std::int64_t others = 0;
-    for (std::int64_t i = 0; i < count; ++i) {
-      scratch.contest[others] = scratch.contest[i];
-      others += (scratch.contest[i] & kCompetes) == 0;
+  if (competing == 1 && (unit.cells & ~sure) == 0) {  // where one query is left, whose pixels need no look
+    const bool owned = (unit.cells & ~band.owns_all[last]) == 0;
+    if (owned || (band.own[last] & unit.cells) == 0) {
+      const std::int32_t k = scratch.possible[last], code = 2 * k + owned;
+      (owned ? band.pixels[k].inner : band.pixels[k].outer) += unit.count * rows;
+      for (std::int64_t y = band.top; y < band.bottom; ++y) {
+        std::int32_t* to = band.codes + y * band.width + unit.x;
+        for (int i = 0; i < unit.count; ++i) to[i] = code;
+      }
+      competing = 0;
     }
-    count = others;
-    for (std::int64_t y = band.top; y < band.bottom; ++y) {
-      std::int32_t* to = band.codes + y * band.width + unit.x;
-      for (int i = 0; i < unit.count; ++i) to[i] = code;
-    }
-    if (count == 0) return;
   }
+  const std::int64_t count = counting + competing;
+  if (count == 0) return;
+  if (!copied) copy_tile(scratch, possible, tile, [&](std::int32_t k) { return band_rows_of<T>(band, k); });
+  copied = true;
+  for (std::int64_t i = 0; i < competing; ++i) scratch.contest[counting + i] = band.competing[i];
   for (std::int64_t top = band.top; top < band.bottom; top += kMostBandRows) {
     const std::int64_t bottom = top + kMostBandRows < band.bottom ? top + kMostBandRows : band.bottom;
-    contest_rows<T, kLate>(band, unit, count, top, bottom, !alone);
+    contest_rows<T, kLate>(band, tile, unit, counting, count, top, bottom);
   }
 }
 
@@ -198,7 +244,7 @@ template <class T, bool kLate>
 void merge_tiles(const PanopticBand& band) {
   const BandScratch& scratch = band.scratch;
   bound_classes(
-      scratch, band.queries, band.planes.w, [&](std::int64_t k) { return band_rows_of<T>(band, k); },
+      scratch, band.queries, [&](std::int64_t k) { return band_rows_of<T>(band, k); },
       [](std::int64_t, Floats highest) { return QueryBounds<kLate>::highest_probability(highest); },
       [&](std::int64_t k, Floats bound) { return QueryBounds<kLate>(band.scores[k]).highest_weight(bound); });
   std::int64_t x = 0;
@@ -210,11 +256,12 @@ void merge_tiles(const PanopticBand& band) {
     });
     const LaneBits sure = bits_of(at_least(bound, splat_float(-kGreatestFloat)));
     const std::int64_t possible = find_possible<T, kLate>(band, tile, valid, bound);
+    bool copied = false;
     for (;;) {
       const Unit unit = unit_at(band.across, x, band.width, tile);
       if (unit.count == 0) break;
       x += unit.count;
-      merge_unit<T, kLate>(band, unit, possible, sure);
+      merge_unit<T, kLate>(band, tile, unit, possible, sure, copied);
     }
   }
 }

@@ -8,14 +8,21 @@
 
 namespace rapidmask {
 
+// Rows of all queries, from the first of a band on.
+struct QueryPlanes {
+  const void* data;
+  std::int64_t plane;  // elements from one query to the next
+  std::int64_t w, rows;
+};
+
 // A band of the map of codes, of `queries` planes. Pixels of each query are added to `pixels`.
 struct PanopticBand {
-  ClassPlanes planes;
+  QueryPlanes planes;
   std::int64_t queries;
   const float* scores;
   const PanopticRule* rule;
   AxisTaps down, across;
-  std::int64_t row, rows;    // of cells, at most kMostBandRows
+  std::int64_t row;          // of the cells, the first
   std::int64_t top, bottom;  // of the output
   std::int64_t width;
   std::int32_t* codes;  // of the map
@@ -23,6 +30,8 @@ struct PanopticBand {
   BandScratch scratch;
   std::uint32_t* own;       // as scratch.columns: where a query may own pixels
   std::uint32_t* owns_all;  // where it owns all
+  std::uint8_t* counts;     // whether it counts its own pixels in a unit
+  std::int32_t* competing;  // as scratch.contest
 };
 
 template <class T>

@@ -28,7 +28,7 @@ inline PlaneRows<T> band_rows_of(const SemanticBand& band, std::int64_t index) {
   const ClassPlanes& planes = band.planes;
   const std::int64_t below = planes.h - band.row;
   return {static_cast<const T*>(planes.data) + (band.rule->classes[index] * planes.h + band.row) * planes.w, planes.w,
-          band.rows + 1 < below ? band.rows + 1 : below};
+          band.rows + 1 < below ? band.rows + 1 : below, planes.h * planes.w};
 }
 
 // The first class that is not NaN at a pixel, or the void label.
@@ -44,54 +44,66 @@ std::int32_t first_comparable(const SemanticBand& band, std::int64_t y, std::int
   return best.label_by(*band.rule);
 }
 
-// Lets `count` classes of scratch.contest compete for a unit's pixels in up to kMostBandRows rows of the output.
-template <class T>
-void contest_rows(const SemanticBand& band, const Unit& unit, std::int64_t count, std::int64_t top,
-                  std::int64_t bottom) {
-  const ClassRule& rule = *band.rule;
-  const std::int64_t w = band.planes.w, rows = bottom - top;
-  const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
-  Floats best[kMostBandRows];
-  Ints label[kMostBandRows];
-  for (std::int64_t r = 0; r < rows; ++r) {
+// Lets `count` classes of scratch.contest compete for a unit's pixels in the rows of a group.
+template <int kRows>
+void contest_group(const SemanticBand& band, const RowGroup& group, std::int64_t count, Floats* scores, Ints* labels) {
+  const GroupWeights<kRows> weights(band.down, group.top);
+  Floats best[kRows];
+  Ints label[kRows];
+  for (int r = 0; r < kRows; ++r) {
     best[r] = splat_float(-kFloatInfinity);
-    label[r] = splat_int(rule.void_label);
+    label[r] = splat_int(band.rule->void_label);
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int32_t k = band.scratch.contest[i];
-    const T* plane = band_rows_of<T>(band, k).data - band.row * w;
-    Floats along[kMostBandRows + 1];
-    for (std::int64_t y = from; y < to; ++y) along[y - from] = mixed_along(plane + y * w, w, unit);
-    const Ints c = splat_int(rule.classes[k]);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const BilinearTap tap = band.down.tap(top + r);
-      const Floats first = along[tap.first - from];
-      const Floats score =
-          tap.second_weight == 0 ? first : tap.first_weight * first + tap.second_weight * along[tap.second - from];
+  const float* along = band.scratch.along;
+  for (std::int64_t i = 0; i < count; ++i, along += kAlong) {
+    const Floats first = load_floats(along + group.first), second = load_floats(along + group.second);
+    const Ints c = splat_int(band.rule->classes[band.scratch.possible[band.scratch.contest[i]]]);
+    for (int r = 0; r < kRows; ++r) {
+      const Floats mixed = weights.first[r] * first + weights.second[r] * second;
+      const Floats score = kRows == 1 && !group.mixes ? first : mixed;
       const LaneMask wins = above(score, best[r]);
-      best[r] = choose(wins, score, best[r]);
+      best[r] = greater(score, best[r]);
       label[r] = choose(wins, c, label[r]);
     }
   }
-  for (std::int64_t r = 0; r < rows; ++r) {
-    std::int32_t labels[kFloats];
-    if (rule.least > -kFloatInfinity) {
-      label[r] = choose(at_least(best[r], splat_float(rule.least)), label[r], splat_int(rule.void_label));
-    }
-    store_ints(labels, label[r]);
-    LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best[r])) & unit.pixels;
-    for (; low != 0; low &= low - 1) {
-      const int lane = __builtin_ctz(low);
-      labels[lane] = first_comparable<T>(band, top + r, unit.x + lane);
-    }
-    write_labels(labels, unit.count, band.labels, band.label_bytes, (top + r) * band.width + unit.x);
+  for (int r = 0; r < kRows; ++r) {
+    scores[r] = best[r];
+    labels[r] = label[r];
   }
+}
+
+// The same in up to kMostBandRows rows of the output, which are then written.
+template <class T>
+void contest_rows(const SemanticBand& band, std::int64_t tile, const Unit& unit, std::int64_t count, std::int64_t top,
+                  std::int64_t bottom) {
+  const ClassRule& rule = *band.rule;
+  const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
+  mix_along(band.scratch, count, tile, unit, from - band.row, to - from);
+  for_each_group(band.down, top, bottom, from, [&](const RowGroup& group) {
+    Floats best[kGroupRows];
+    Ints label[kGroupRows];
+    visit_rows(group, [&](auto rows) { contest_group<decltype(rows)::value>(band, group, count, best, label); });
+    for (int r = 0; r < group.rows; ++r) {
+      std::int32_t labels[kFloats];
+      if (rule.least > -kFloatInfinity) {
+        label[r] = choose(at_least(best[r], splat_float(rule.least)), label[r], splat_int(rule.void_label));
+      }
+      store_ints(labels, label[r]);
+      const std::int64_t y = group.top + r;
+      LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best[r])) & unit.pixels;
+      for (; low != 0; low &= low - 1) {
+        const int lane = __builtin_ctz(low);
+        labels[lane] = first_comparable<T>(band, y, unit.x + lane);
+      }
+      write_labels(labels, unit.count, band.labels, band.label_bytes, y * band.width + unit.x);
+    }
+  });
 }
 
 template <class T>
 void argmax_band(const SemanticBand& band) {
   bound_classes(
-      band.scratch, band.rule->count, band.planes.w, [&](std::int64_t k) { return band_rows_of<T>(band, k); },
+      band.scratch, band.rule->count, [&](std::int64_t k) { return band_rows_of<T>(band, k); },
       [](std::int64_t, Floats highest) { return highest; }, [](std::int64_t, Floats bound) { return bound; });
   const BandScratch& scratch = band.scratch;
   const Floats least = splat_float(band.rule->least > -kGreatestFloat ? band.rule->least : -kGreatestFloat);
@@ -101,6 +113,7 @@ void argmax_band(const SemanticBand& band) {
     const Floats bound = bound_winner(scratch, tile, valid,
                                       [&](std::int32_t k) { return lowest_in_cells(band_rows_of<T>(band, k), tile); });
     const LaneBits sure = bits_of(at_least(bound, least));  // where a class that is left alone wins
+    bool copied = false;
     std::int64_t possible = 0;
     for (std::int64_t k = 0; k < band.rule->count; ++k) {
       const LaneBits left = bits_of(at_least(load_floats(scratch.bounds + k * scratch.stride + tile), bound)) & valid;
@@ -114,20 +127,22 @@ void argmax_band(const SemanticBand& band) {
       x += unit.count;
       std::int64_t count = 0;
       for (std::int64_t i = 0; i < possible; ++i) {
-        scratch.contest[count] = scratch.possible[i];
+        scratch.contest[count] = static_cast<std::int32_t>(i);
         count += (scratch.columns[i] & unit.cells) != 0;
       }
       if (count == 1 && (unit.cells & ~sure) == 0) {
         std::int32_t labels[kFloats];
-        store_ints(labels, splat_int(band.rule->classes[scratch.contest[0]]));
+        store_ints(labels, splat_int(band.rule->classes[scratch.possible[scratch.contest[0]]]));
         for (std::int64_t y = band.top; y < band.bottom; ++y) {
           write_labels(labels, unit.count, band.labels, band.label_bytes, y * band.width + unit.x);
         }
         continue;
       }
+      if (!copied) copy_tile(scratch, possible, tile, [&](std::int32_t k) { return band_rows_of<T>(band, k); });
+      copied = true;
       for (std::int64_t top = band.top; top < band.bottom; top += kMostBandRows) {
         const std::int64_t bottom = top + kMostBandRows < band.bottom ? top + kMostBandRows : band.bottom;
-        contest_rows<T>(band, unit, count, top, bottom);
+        contest_rows<T>(band, tile, unit, count, top, bottom);
       }
     }
   }
