@@ -224,10 +224,9 @@ def _label_maps(classes: int, size: tuple[int, int], *, noisy: bool) -> Array:
     rng = np.random.default_rng(17)
     if noisy:
         return rng.integers(0, classes, (2, *size), np.uint8)
-    field = 40 * (_smooth(size, 128, seed=500) + 0.3 * _smooth(size, 24, seed=501))
-    target = field.astype(np.int64) % classes
-    predicted = (field + 0.4 * _smooth(size, 32, seed=502)).astype(np.int64) % classes
-    return np.stack([target, predicted]).astype(np.uint8)
+    field = 6 * (_smooth(size, 128, seed=500) + 0.2 * _smooth(size, 24, seed=501))
+    maps = np.stack([field, field + 0.15 * _smooth(size, 32, seed=502)])
+    return (np.floor(maps).astype(np.int64) * 37 % classes).astype(np.uint8)
 
 
 _MAKERS: dict[str, Callable[[], Array]] = {

@@ -1,10 +1,10 @@
-"""Regions cut out of images, and masks painted over them."""
+"""Regions cut out of images, masks painted over them, and maps of labels in colours."""
 
 import numpy as np
 import pytest
 
 import rapidmask
-from rapidmask.ops.draw import _default_colours
+from rapidmask._colours import default_colours
 
 DTYPES = [np.bool_, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float32, np.float64, np.complex64]
 
@@ -230,18 +230,84 @@ def test_overlay_of_hostile_sizes(size):
     assert rapidmask.overlay(np.zeros(size, np.uint8), np.zeros((0, *size), bool)).shape == (*size, 3)
 
 
-def test_default_colours_stay_apart():
-    colours = _default_colours()[:300].astype(np.float64)
-    assert len(np.unique(colours, axis=0)) == 300
-    # As seen by those without red or green cones (Viénot, Brettel and Mollon 1999, in linear RGB), and without hue.
-    linear = (colours / 255) ** 2.2
-    protan = np.array([[0.1124, 0.8876, 0.0], [0.1124, 0.8876, 0.0], [0.0040, -0.0040, 1.0]])
-    deutan = np.array([[0.2928, 0.7072, 0.0], [0.2928, 0.7072, 0.0], [-0.0223, 0.0223, 1.0]])
-    luma = np.repeat(linear @ [[0.2126], [0.7152], [0.0722]], 3, axis=1)
-    for seen in (linear, linear @ protan.T, linear @ deutan.T, luma):
-        encoded = np.clip(seen, 0, 1) ** (1 / 2.2) * 255
-        distances = np.linalg.norm(np.diff(encoded, axis=0), axis=1)
-        assert distances.min() > 30  # of 255 per channel
+# Linear RGB as seen without red, green or blue cones (Machado, Oliveira and Fernandes 2009), and without hue.
+VISIONS = {
+    "all cones": np.eye(3),
+    "no red cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green cones": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "no blue cones": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+    "no hue": [[0.2126, 0.7152, 0.0722]] * 3,
+}
+
+
+def oklab(linear):
+    """Colours of a space where distances are those that people see (Ottosson 2020)."""
+    cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+             [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    lab = [[0.2104542553, 0.793617785, -0.0040720468], [1.9779984951, -2.428592205, 0.4505937099],
+           [0.0259040371, 0.7827717662, -0.808675766]]  # fmt: skip
+    return np.cbrt(linear @ np.transpose(cones)) @ np.transpose(lab)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_default_colours_stay_apart(vision):
+    colours = default_colours()
+    assert len(np.unique(colours, axis=0)) == len(colours) >= 300
+    encoded = colours / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    seen = oklab(np.clip(linear @ np.transpose(VISIONS[vision]), 0, 1))
+    # A distance of 0.02 is just seen side by side.
+    apart = [np.linalg.norm(seen[step:] - seen[:-step], axis=1).min() for step in range(1, 13)]
+    assert apart[0] > 0.06
+    if vision != "no hue":
+        assert min(apart) > 0.03
+        first = np.linalg.norm(seen[:10, None] - seen[:10], axis=2)[~np.eye(10, dtype=bool)]
+        assert first.min() > 0.08
+    assert seen[:, 0].min() > 0.35  # not black
+    assert seen[:, 0].max() < 0.95  # not white
+
+
+# colorize_labels
+
+
+def test_colorize_labels_by_eye():
+    labels = np.array([[0, 1, 2], [3, -1, 1]])
+    colours = [[10, 0, 0], [20, 0, 0]]
+    found = rapidmask.colorize_labels(labels, colors=colours, background=(5, 6, 7))
+    assert found.dtype == np.uint8
+    assert found.tolist() == [[[5, 6, 7], [10, 0, 0], [20, 0, 0]], [[10, 0, 0], [5, 6, 7], [10, 0, 0]]]
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8, np.uint16, np.int64, np.uint64])
+def test_colorize_labels_of_every_type_and_shape(dtype):
+    labels = np.resize(np.arange(300), (2, 9, 70)).astype(dtype)
+    expected = np.zeros((2, 9, 70, 3), np.uint8)
+    table = default_colours()
+    for place in np.argwhere(labels > 0).tolist():
+        expected[tuple(place)] = table[(int(labels[tuple(place)]) - 1) % len(table)]
+    np.testing.assert_array_equal(rapidmask.colorize_labels(labels), expected)
+    assert rapidmask.colorize_labels(labels[:, :0]).shape == (2, 0, 70, 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "error", "text"),
+    [
+        (np.zeros((2, 2)), {}, TypeError, "colorize_labels: labels must be bool or integer, got float64"),
+        (np.zeros(3, int), {}, ValueError, r"colorize_labels: labels must have shape \(..., H, W\), got \(3,\)"),
+        (
+            np.zeros((2, 2), int), {"background": [[0, 0, 0], [1, 1, 1]]}, ValueError,
+            "colorize_labels: background must be one colour, got 2",
+        ),
+        (
+            np.zeros((2, 2), int), {"colors": (0, 0, 300)}, ValueError,
+            "colorize_labels: colors must be integers from 0 to 255",
+        ),
+        (OnADevice(), {}, TypeError, "colorize_labels: labels must be in host memory, got an array on a CUDA device"),
+    ],
+)  # fmt: skip
+def test_colorize_labels_errors(labels, options, error, text):
+    with pytest.raises(error, match=text):
+        rapidmask.colorize_labels(labels, **options)
 
 
 @pytest.mark.parametrize(

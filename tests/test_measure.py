@@ -80,10 +80,11 @@ def test_boxes_of_every_single_pixel(backend, isa, width):
     np.testing.assert_array_equal(rapidmask.masks_to_boxes(masks, inclusive=True), expected - [0, 0, 1, 1])
 
 
-def test_any_value_but_zero_is_foreground(backend, isa):
-    masks = np.resize(np.arange(256, dtype=np.uint8), (3, 7, 71))
+@pytest.mark.parametrize("width", [64, 71])
+def test_any_value_but_zero_is_foreground(backend, isa, width):
+    masks = np.resize(np.arange(256, dtype=np.uint8), (3, 7, width))
     np.testing.assert_array_equal(rapidmask.mask_areas(masks), (masks != 0).sum((1, 2)))
-    sparse = masks * (np.arange(71) == 40)
+    sparse = masks * (np.arange(width) == 40)
     np.testing.assert_array_equal(rapidmask.masks_to_boxes(sparse), reference.boxes(sparse))
 
 

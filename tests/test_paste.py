@@ -324,7 +324,7 @@ MASKS, BOXES = np.zeros((2, 3, 3), F), np.zeros((2, 4), F)
         ((MASKS, BOXES, (2**31, 1)), {}, ValueError, "size must be at most 2^31 - 1 by 2^31 - 1, got (2147483648, 1)"),
         ((MASKS, BOXES, (5, 5)), {"op": "<"}, ValueError, "op must be '>' or '>=', got '<'"),
         ((MASKS, BOXES, (5, 5)), {"threshold": np.nan}, ValueError, "threshold must not be NaN, got nan"),
-        ((MASKS, BOXES, (5, 5)), {"padding": -1}, ValueError, "padding must be from 0 to 2^31 - 1, got -1"),
+        ((MASKS, BOXES, (5, 5)), {"padding": -1}, ValueError, "padding must be from 0 to 2^20 - 1, got -1"),
         (
             (MASKS, BOXES, (5, 5)), {"method": "nearest"}, ValueError,
             "method must be 'grid_sample' or 'interpolate', got 'nearest'",

@@ -2,6 +2,8 @@
 
 #include "rapidmask/paste.hpp"
 
+#include <algorithm>
+
 #include "array.hpp"
 #include "module.hpp"
 #include "run_lengths.hpp"
@@ -34,6 +36,10 @@ struct Given {
                                   shape.text());
     }
     view = images(masks, kFunction, "masks");
+    if (std::max(view.h, view.w) > kMostPasteExtent - 2 * padding) {
+      throw std::invalid_argument(std::string(kFunction) + ": masks must have fewer than 2^31 rows and columns with " +
+                                  "their padding, got " + shape.text());
+    }
     if (boxes.dtype() != DType::float32) {
       throw TypeError(std::string(kFunction) + ": boxes must be float32, got " + dtype_name(boxes.dtype()));
     }

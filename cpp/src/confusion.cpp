@@ -107,7 +107,7 @@ void label_overlaps(const Context&, const LabelPairs& pairs, const LabelList& pr
   parallel_for(pairs.count, std::max(kGrain, 4 * size), [&](std::int64_t begin, std::int64_t end) {
     const ConfusionRows& rows = confusion_rows();
     std::vector<std::int64_t> counts(static_cast<std::size_t>(size));
-    constexpr std::int64_t kLabels = kChunk / 4;
+    constexpr std::int64_t kLabels = kChunk;
     std::int64_t targets[kLabels + 1] = {}, predictions[kLabels + 1] = {};
     for (std::int64_t i = begin; i < end; i += kLabels) {
       const std::int64_t count = std::min(kLabels, end - i);

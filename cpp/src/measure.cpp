@@ -24,12 +24,8 @@ void find_box(const std::uint8_t* mask, std::int64_t h, std::int64_t w, std::int
   if (first == h * w) return;
   const std::int64_t last = scan.end_byte(mask, h * w) - 1;
   const std::int64_t y0 = first / w, y1 = last / w + 1;
-  std::int64_t x0 = first % w, x1 = last % w + 1;
-  for (std::int64_t y = y0; y < y1; ++y) {
-    const std::uint8_t* row = mask + y * w;
-    x0 = scan.first_byte(row, x0);
-    x1 += scan.end_byte(row + x1, w - x1);
-  }
+  std::int64_t x0 = first % w, x1 = first % w + 1;
+  scan.widen_columns(mask + y0 * w, y1 - y0, w, &x0, &x1);
   box[0] = x0;
   box[1] = y0;
   box[2] = x1;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "isa/pack_rows.hpp"
 #include "isa/paste_rows.hpp"
@@ -17,24 +18,26 @@ namespace {
 
 constexpr std::int64_t kGrainBytes = 1 << 20;  // about 50 µs of writing
 constexpr std::int64_t kBandRows = 64;         // of bits on their way to bytes, in the second cache
+constexpr std::int64_t kCached = 4 << 20;      // bytes of results that the caller may find in a cache
 
 // The weights of the pixels that an axis covers, and the first pixel of each cell.
 struct AxisTable {
   std::vector<std::int64_t> starts;
+  std::vector<std::int32_t> firsts;
   std::vector<float> first_weights, second_weights;
 
   void fill(const PasteAxis& axis) {
     const auto count = static_cast<std::size_t>(axis.end - axis.begin);
     starts.resize(static_cast<std::size_t>(axis.in) + 1);
-    first_weights.assign(count + PasteGrid::kMostLanes, 0.0f);
-    second_weights.assign(count + PasteGrid::kMostLanes, 0.0f);
+    firsts.resize(count);
+    first_weights.resize(count + PasteGrid::kMostLanes);
+    second_weights.resize(count + PasteGrid::kMostLanes);
+    std::fill_n(first_weights.data() + count, PasteGrid::kMostLanes, 0.0f);
+    std::fill_n(second_weights.data() + count, PasteGrid::kMostLanes, 0.0f);
+    paste_rows().place(axis, firsts.data(), first_weights.data(), second_weights.data());
     std::int64_t cell = 0;
     for (std::size_t k = 0; k < count; ++k) {
-      const std::int64_t x = axis.begin + static_cast<std::int64_t>(k);
-      const BilinearTap tap = axis.tap(x);
-      first_weights[k] = tap.first_weight;
-      second_weights[k] = tap.second_weight;
-      while (cell <= tap.first) starts[static_cast<std::size_t>(cell++)] = x;
+      while (cell <= firsts[k]) starts[static_cast<std::size_t>(cell++)] = axis.begin + static_cast<std::int64_t>(k);
     }
     while (cell <= axis.in) starts[static_cast<std::size_t>(cell++)] = axis.end;
   }
@@ -71,6 +74,7 @@ class Pasting {
     return true;
   }
 
+  std::int64_t first_row() const { return rows_.begin; }
   // The words of a row that hold the covered columns, and the pixels of these.
   std::int64_t first_word() const { return columns_.begin / 64; }
   std::int64_t words() const { return (columns_.end - 1) / 64 + 1 - first_word(); }
@@ -211,35 +215,114 @@ void for_each_mask(const Image& masks, const float* boxes, const PasteRule& rule
                });
 }
 
-}  // namespace
-
-void paste_masks(const Context&, const Image& masks, const float* boxes, const PasteRule& rule, std::int64_t h,
-                 std::int64_t w, const MaskOutput& output, bool output_is_zero, const PasteStatistics& statistics) {
-  const std::int64_t stride = (w + 63) / 64;
-  const bool packed = output.packed != nullptr;
-  const auto unpack = pack_rows().unpack;
-  const auto paste_one = [&](std::int64_t i, Pasting& pasting, std::vector<std::uint64_t>& band) {
-    std::uint64_t* words = packed ? output.packed + i * h * stride : nullptr;
-    std::uint8_t* bytes = packed ? nullptr : output.dense + i * h * w;
-    if (!output_is_zero && packed) std::memset(words, 0, static_cast<std::size_t>(8 * h * stride));
-    if (!output_is_zero && !packed) std::memset(bytes, 0, static_cast<std::size_t>(h * w));
+void paste_packed(const Image& masks, const float* boxes, const PasteRule& rule, const PackedMasks& output,
+                  bool is_zero, const PasteStatistics& statistics) {
+  const std::int64_t stride = output.words();
+  const auto paste_one = [&](std::int64_t i, Pasting& pasting, std::vector<std::uint64_t>&) {
+    std::uint64_t* const mask = output.image(i);
+    if (!is_zero) std::memset(mask, 0, static_cast<std::size_t>(8 * output.h * stride));
     Measure measure;
     if (pasting.take(i)) {
-      const std::int64_t count = pasting.words(), band_stride = packed ? stride : count;
-      if (!packed) band.resize(static_cast<std::size_t>(kBandRows * count));
-      const auto place = [&](std::int64_t y) {
-        return packed ? words + y * stride + pasting.first_word() : band.data();
-      };
-      pasting.paste(band_stride, place, [&](std::int64_t first, std::int64_t rows, const std::uint64_t* row) {
-        for (std::int64_t y = first; y < first + rows; ++y, row += band_stride) {
-          if (!packed) unpack(row, 1, pasting.width(), bytes + y * w + pasting.x());
-          if (statistics.areas != nullptr) measure.add(row, count, pasting.x(), y);
+      const auto place = [&](std::int64_t y) { return mask + y * stride + pasting.first_word(); };
+      pasting.paste(stride, place, [&](std::int64_t first, std::int64_t rows, const std::uint64_t* row) {
+        if (statistics.areas == nullptr) return;
+        for (std::int64_t y = first; y < first + rows; ++y, row += stride) {
+          measure.add(row, pasting.words(), pasting.x(), y);
         }
       });
     }
     measure.write(statistics, i);
   };
-  for_each_mask(masks, boxes, rule, h, w, packed ? 8 * h * stride : h * w, paste_one);
+  for_each_mask(masks, boxes, rule, output.h, output.w, 8 * output.h * stride, paste_one);
+}
+
+// Rows of bytes on their way into memory, past the caches: a batch is far larger than these, and what is written twice
+// would be read in between. Rows are made in a buffer of kBuffered bytes, as far from a multiple of 64 bytes as they
+// will lie.
+class Streamed {
+ public:
+  static constexpr std::int64_t kBuffered = 1 << 15;
+
+  Streamed(std::uint8_t* begin, std::int64_t size, std::vector<std::uint64_t>& memory) : next_(begin) {
+    end_ = begin + size;
+    memory.resize((kBuffered + 128) / 8);
+    auto* const bytes = reinterpret_cast<std::uint8_t*>(memory.data());
+    aligned_ = bytes + (64 - reinterpret_cast<std::uintptr_t>(bytes) % 64) % 64;
+  }
+
+  // Where the next `count` bytes, at most kBuffered, are to be written, all of them.
+  std::uint8_t* take(std::int64_t count) {
+    if (filled_ + count > kBuffered) flush();
+    std::uint8_t* const place = buffer() + filled_;
+    filled_ += count;
+    return place;
+  }
+  // Writes zeros up to a place, or the end.
+  void zeros_to(const std::uint8_t* place) {
+    flush();
+    paste_rows().stream_zeros(next_, place - next_);
+    next_ += place - next_;
+  }
+  void finish() { zeros_to(end_); }
+  void flush() {
+    paste_rows().stream(buffer(), filled_, next_);
+    next_ += filled_;
+    filled_ = 0;
+  }
+
+ private:
+  std::uint8_t* buffer() const { return aligned_ + reinterpret_cast<std::uintptr_t>(next_) % 64; }
+
+  std::uint8_t *next_, *end_, *aligned_;
+  std::int64_t filled_ = 0;
+};
+
+void paste_dense(const Image& masks, const float* boxes, const PasteRule& rule, const View<std::uint8_t>& output,
+                 bool is_zero, const PasteStatistics& statistics) {
+  const std::int64_t w = output.w;
+  const bool streams = !is_zero && w <= Streamed::kBuffered && output.size() > kCached;
+  const auto unpack = pack_rows().unpack;
+  const auto paste_one = [&](std::int64_t i, Pasting& pasting, std::vector<std::uint64_t>& band) {
+    std::uint8_t* const mask = output.image(i);
+    if (!is_zero && !streams) std::memset(mask, 0, static_cast<std::size_t>(output.image_size()));
+    std::vector<std::uint64_t> buffer;
+    std::optional<Streamed> stream;
+    if (streams) stream.emplace(mask, output.image_size(), buffer);
+    Measure measure;
+    if (pasting.take(i)) {
+      const std::int64_t words = pasting.words(), x = pasting.x(), width = pasting.width();
+      band.resize(static_cast<std::size_t>(kBandRows * words));
+      const auto place = [&](std::int64_t) { return band.data(); };
+      if (streams) stream->zeros_to(mask + pasting.first_row() * w);
+      pasting.paste(words, place, [&](std::int64_t first, std::int64_t rows, const std::uint64_t* row) {
+        for (std::int64_t y = first; y < first + rows; ++y, row += words) {
+          if (streams) {
+            std::uint8_t* const bytes = stream->take(w);
+            std::memset(bytes, 0, static_cast<std::size_t>(x));
+            unpack(row, 1, width, bytes + x);
+            std::memset(bytes + x + width, 0, static_cast<std::size_t>(w - x - width));
+          } else {
+            unpack(row, 1, width, mask + y * w + x);
+          }
+          if (statistics.areas != nullptr) measure.add(row, words, x, y);
+        }
+      });
+    }
+    if (streams) stream->finish();
+    measure.write(statistics, i);
+  };
+  for_each_mask(masks, boxes, rule, output.h, w, output.image_size(), paste_one);
+}
+
+}  // namespace
+
+void paste_masks(const Context&, const Image& masks, const float* boxes, const PasteRule& rule, std::int64_t h,
+                 std::int64_t w, const MaskOutput& output, bool output_is_zero, const PasteStatistics& statistics) {
+  if (output.packed != nullptr) {
+    paste_packed(masks, boxes, rule, {output.packed, masks.n, h, w}, output_is_zero, statistics);
+  } else {
+    paste_dense(masks, boxes, rule, {output.dense, masks.n, h, w}, output_is_zero, statistics);
+  }
 }
 
 RunLengths paste_runs(const Context& context, const Image& masks, const float* boxes, const PasteRule& rule,

@@ -11,13 +11,29 @@ namespace {
 
 constexpr int kRowsPerBlock = 64;
 
+// Bit i of the result tells whether byte i of four is not zero.
+__device__ __forceinline__ unsigned bits_of_bytes(unsigned bytes) {
+  const unsigned high = (((bytes & 0x7f7f7f7fu) + 0x7f7f7f7fu) | bytes) & 0x80808080u;
+  return (high >> 7) * 0x01020408u >> 24;
+}
+
 // 32 pixels of a row as bits, whichever form the masks have.
 struct DenseRow {
   const std::uint8_t* masks;
   std::int64_t h, w;
   __device__ unsigned word(std::int64_t row, std::int64_t k) const {
+    struct alignas(16) Sixteen {
+      unsigned bytes[4];
+    };
     const std::uint8_t* pixels = masks + row * w;
     unsigned bits = 0;
+    if (32 * k + 32 <= w && reinterpret_cast<std::uintptr_t>(pixels) % 16 == 0) {
+      for (int half = 0; half < 2; ++half) {
+        const Sixteen sixteen = *reinterpret_cast<const Sixteen*>(pixels + 32 * k + 16 * half);
+        for (int i = 0; i < 4; ++i) bits |= bits_of_bytes(sixteen.bytes[i]) << (16 * half + 4 * i);
+      }
+      return bits;
+    }
     for (std::int64_t x = 32 * k; x < 32 * k + 32 && x < w; ++x)
       bits |= static_cast<unsigned>(pixels[x] != 0) << (x % 32);
     return bits;

@@ -36,7 +36,7 @@ from .ops.confusion import (
     panoptic_quality,
 )
 from .ops.distance import distance_transform
-from .ops.draw import apply_mask, overlay
+from .ops.draw import apply_mask, colorize_labels, overlay
 from .ops.footprints import ball, cross, diamond, disk, ellipse, rectangle, square
 from .ops.measure import mask_areas, mask_centroids, masks_to_boxes, stability_score
 from .ops.morphology import (
@@ -101,6 +101,7 @@ __all__ = [
     "clean_scores",
     "clear_border",
     "closing",
+    "colorize_labels",
     "component_areas",
     "confusion_matrix",
     "connected_components",

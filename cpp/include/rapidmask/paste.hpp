@@ -26,6 +26,9 @@ namespace rapidmask {
 
 enum class PasteMethod : std::uint8_t { grid_sample, interpolate };
 
+// Sides of masks, padding included, and of images.
+inline constexpr std::int64_t kMostPasteExtent = 0x7fffffff;
+
 struct PasteRule {
   PasteMethod method;
   std::int64_t padding;  // zeros around a mask; 1 for grid_sample
@@ -44,8 +47,9 @@ struct PasteAxis {
   std::int64_t origin, size;  // interpolate: of the resized mask
 
   // grid_sample's position of a pixel in the mask's own pixels. It never falls where x grows.
-  RM_HOST_DEVICE float position(std::int64_t x) const {
-    const float g = (static_cast<float>(x) + 0.5f - low) / extent * 2.0f - 1.0f;
+  RM_HOST_DEVICE float position(std::int64_t x) const { return position_at(static_cast<float>(x)); }
+  RM_HOST_DEVICE float position_at(float x) const {
+    const float g = (x + 0.5f - low) / extent * 2.0f - 1.0f;
     return (g + 1.0f) * (static_cast<float>(in - 2) * 0.5f) - 0.5f;
   }
   // What a covered pixel mixes of the padded mask.

@@ -68,11 +68,17 @@ void widen_booleans(const void* labels, std::int64_t count, std::int64_t* wide) 
 template <class T>
 inline std::uint64_t changes(const T* target, const T* prediction, std::int64_t count) {
 #if defined(__AVX512BW__)
-  if constexpr (sizeof(T) == 1) {
-    if (count >= 64) {
-      return _mm512_cmpneq_epu8_mask(_mm512_loadu_si512(target), _mm512_loadu_si512(target - 1)) |
-             _mm512_cmpneq_epu8_mask(_mm512_loadu_si512(prediction), _mm512_loadu_si512(prediction - 1));
-    }
+  if (count >= 64) {
+    constexpr int kLanes = 64 / sizeof(T);
+    const auto differ = [](const T* values) -> std::uint64_t {
+      const __m512i here = _mm512_loadu_si512(values), before = _mm512_loadu_si512(values - 1);
+      if constexpr (sizeof(T) == 1) return _mm512_cmpneq_epi8_mask(here, before);
+      if constexpr (sizeof(T) == 2) return _mm512_cmpneq_epi16_mask(here, before);
+      return _mm512_cmpneq_epi64_mask(here, before);
+    };
+    std::uint64_t mask = 0;
+    for (int k = 0; k < 64; k += kLanes) mask |= (differ(target + k) | differ(prediction + k)) << k;
+    return mask;
   }
 #endif
   std::uint8_t differs[64] = {};
@@ -144,10 +150,32 @@ void count(const Code* target, const Code* prediction, std::int64_t count, const
   }
 }
 
+// Places of labels in a list, of which those found last are kept: a search takes 30 ns, and labels come again soon.
+class Places {
+ public:
+  explicit Places(const LabelList& list) : list_(list) {
+    const std::int64_t place = list.place(0);
+    for (Known& known : known_) known = {0, place};
+  }
+  std::int64_t operator()(std::int64_t label) {
+    Known& known = known_[static_cast<std::uint64_t>(label) * 0x9e3779b97f4a7c15u >> 56];
+    if (known.label != label) known = {label, list_.place(label)};
+    return known.place;
+  }
+
+ private:
+  struct Known {
+    std::int64_t label, place;
+  };
+  const LabelList& list_;
+  Known known_[256];
+};
+
 void count_labels(const std::int64_t* target, const std::int64_t* prediction, std::int64_t count,
                   const LabelList& targets, const LabelList& predictions, std::int64_t* overlaps) {
+  Places row(targets), column(predictions);
   const auto run = [&](std::int64_t i, std::int64_t length) {
-    overlaps[targets.place(target[i]) * (predictions.count + 1) + predictions.place(prediction[i])] += length;
+    overlaps[row(target[i]) * (predictions.count + 1) + column(prediction[i])] += length;
   };
   for_pairs(target, prediction, count, 64, run, [](std::int64_t) {});
 }

@@ -60,6 +60,47 @@ std::int64_t end(const T* values, std::int64_t count) {
   return count;
 }
 
+// Between rows lies what is not read: their ends are fetched before they are needed.
+constexpr std::int64_t kRowsAhead = 16;
+
+// Words of 64 pixels reach over x0 and x1, whose other side is masked: no pixel is tested by itself.
+void widen_columns(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, std::int64_t* x0, std::int64_t* x1) {
+  std::int64_t left = *x0, right = *x1;
+  for (std::int64_t y = 0; y < rows; ++y) {
+    const std::uint8_t* row = mask + y * w;
+    if (y + kRowsAhead < rows) {
+      __builtin_prefetch(row + kRowsAhead * w);
+      __builtin_prefetch(row + kRowsAhead * w + w - 1);
+    }
+    if (w < 64) {
+      const std::uint64_t word = pack_tail(row, w);
+      if (word == 0) continue;
+      const std::int64_t begin = __builtin_ctzll(word), stop = 64 - __builtin_clzll(word);
+      left = begin < left ? begin : left;
+      right = stop > right ? stop : right;
+      continue;
+    }
+    std::int64_t i = 0;
+    while (i + 256 <= left && !any_of_256_bytes(row + i)) i += 256;
+    for (; i < left; i += 64) {
+      const std::int64_t at = i < w - 64 ? i : w - 64;
+      std::uint64_t word = pack64(row + at);
+      if (left - at < 64) word &= (std::uint64_t{1} << (left - at)) - 1;
+      if (word != 0) left = at + __builtin_ctzll(word);  // ends the loop: i is past it
+    }
+    std::int64_t stop = w;
+    while (stop - 256 >= right && !any_of_256_bytes(row + stop - 256)) stop -= 256;
+    for (; stop > right; stop -= 64) {
+      const std::int64_t at = stop > 64 ? stop - 64 : 0;
+      std::uint64_t word = pack64(row + at);
+      if (right > at) word &= ~std::uint64_t{0} << (right - at);
+      if (word != 0) right = at + 64 - __builtin_clzll(word);
+    }
+  }
+  *x0 = left;
+  *x1 = right;
+}
+
 inline void add_word(std::uint64_t word, std::int64_t first, std::int64_t& area, std::int64_t& x) {
   if (word == 0) return;
   const auto popcount = [](std::uint64_t bits) { return __builtin_popcountll(bits); };
@@ -101,9 +142,9 @@ void count_above(const T* values, std::int64_t count, float high, float low, std
 
 namespace RM_LEVEL {
 extern const MeasureRows measure_rows;
-const MeasureRows measure_rows{first<std::uint8_t>, end<std::uint8_t>, first<std::uint64_t>,
-                               end<std::uint64_t>,  add_bytes,         add_words,
-                               count_above<float>,  count_above<Half>, count_above<BFloat16>};
+const MeasureRows measure_rows{
+    first<std::uint8_t>, end<std::uint8_t>, first<std::uint64_t>, end<std::uint64_t>, widen_columns,
+    add_bytes,           add_words,         count_above<float>,   count_above<Half>,  count_above<BFloat16>};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

@@ -14,6 +14,11 @@ struct MeasureRows {
   std::int64_t (*first_word)(const std::uint64_t* words, std::int64_t count);
   std::int64_t (*end_word)(const std::uint64_t* words, std::int64_t count);
 
+  // Moves x0 down to the first column, and x1 up to the end of the last, in which any of `rows` rows of w bytes is not
+  // zero.
+  void (*widen_columns)(const std::uint8_t* mask, std::int64_t rows, std::int64_t w, std::int64_t* x0,
+                        std::int64_t* x1);
+
   // Of a row of w pixels: their number and the sum of their columns, added to `area` and `x`.
   void (*add_bytes)(const std::uint8_t* row, std::int64_t w, std::int64_t* area, std::int64_t* x);
   void (*add_words)(const std::uint64_t* row, std::int64_t words, std::int64_t* area, std::int64_t* x);

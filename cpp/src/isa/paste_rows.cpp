@@ -52,6 +52,32 @@ static_assert(kLanes <= PasteGrid::kMostLanes && 64 % kLanes == 0);
 
 inline Floats splat(float value) { return value - Floats{}; }
 
+void place(const PasteAxis& axis, std::int32_t* __restrict firsts, float* __restrict first_weights,
+           float* __restrict second_weights) {
+  const std::int64_t begin = axis.begin, count = axis.end - axis.begin;
+  if (axis.method == PasteMethod::interpolate) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      const BilinearTap tap = axis.tap(begin + k);
+      firsts[k] = static_cast<std::int32_t>(tap.first);
+      first_weights[k] = tap.first_weight;
+      second_weights[k] = tap.second_weight;
+    }
+    return;
+  }
+  // PasteAxis::tap in 32 bits, which hold any covered pixel and any index, for the compiler to vectorise.
+  const PasteAxis copy = axis;
+  const auto start = static_cast<std::int32_t>(begin);
+  for (std::int32_t k = 0; k < static_cast<std::int32_t>(count); ++k) {
+    const float position = copy.position_at(static_cast<float>(start + k));
+    const auto towards_zero = static_cast<std::int32_t>(position);
+    const std::int32_t first = towards_zero - (static_cast<float>(towards_zero) > position);
+    const float second_weight = position - static_cast<float>(first);
+    firsts[k] = first + 1;
+    first_weights[k] = 1.0f - second_weight;
+    second_weights[k] = second_weight;
+  }
+}
+
 void classify(const float* values, std::int64_t count, const PasteBounds& bounds, std::uint64_t* sure,
               std::uint64_t* never) {
   const Floats high = splat(bounds.sure), low = splat(bounds.never);
@@ -176,11 +202,57 @@ void paste(const PasteGrid& grid, const PasteBand& band, const PasteBounds& boun
   }
 }
 
+// Calls part(i, bytes) for what lies before the first multiple of 64 bytes and behind the last, line(i) for each 64.
+template <class Part, class Line>
+inline void for_lines(const std::uint8_t* to, std::int64_t count, const Part& part, const Line& line) {
+  const auto past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
+  const std::int64_t head = past == 0 ? 0 : count < 64 - past ? count : 64 - past;
+  part(0, static_cast<std::size_t>(head));
+  std::int64_t i = head;
+  for (; i + 64 <= count; i += 64) line(i);
+  part(i, static_cast<std::size_t>(count - i));
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+void stream(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
+  const auto part = [&](std::int64_t i, std::size_t bytes) { std::memcpy(to + i, from + i, bytes); };
+  const auto line = [&](std::int64_t i) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
+#elif defined(__x86_64__)
+    for (std::int64_t k = i; k < i + 64; k += 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
+    }
+#else
+    std::memcpy(to + i, from + i, 64);
+#endif
+  };
+  for_lines(to, count, part, line);
+}
+
+void stream_zeros(std::uint8_t* to, std::int64_t count) {
+  const auto part = [&](std::int64_t i, std::size_t bytes) { std::memset(to + i, 0, bytes); };
+  const auto line = [&](std::int64_t i) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_setzero_si512());
+#elif defined(__x86_64__)
+    for (std::int64_t k = i; k < i + 64; k += 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_setzero_si128());
+    }
+#else
+    std::memset(to + i, 0, 64);
+#endif
+  };
+  for_lines(to, count, part, line);
+}
+
 }  // namespace
 
 namespace RM_LEVEL {
 extern const PasteRows paste_rows;
-const PasteRows paste_rows{classify, paste};
+const PasteRows paste_rows{place, classify, paste, stream, stream_zeros};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

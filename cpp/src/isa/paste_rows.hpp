@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "rapidmask/paste.hpp"
+
 namespace rapidmask {
 
 // A comparison with a threshold, and the bounds beyond which it is sure for every mixture of values: where all of them
@@ -31,6 +33,8 @@ struct PasteBand {
 };
 
 struct PasteRows {
+  // The taps of the pixels that an axis covers: indices of the first of two values, and the weights of both.
+  void (*place)(const PasteAxis& axis, std::int32_t* firsts, float* first_weights, float* second_weights);
   // Which of `count` values are sure, and which are never above, in words with a spare one behind.
   void (*classify)(const float* values, std::int64_t count, const PasteBounds& bounds, std::uint64_t* sure,
                    std::uint64_t* never);
@@ -38,6 +42,9 @@ struct PasteRows {
   // starts[cells] - 1, in each of the band's rows, which lie `stride` words apart.
   void (*paste)(const PasteGrid& grid, const PasteBand& band, const PasteBounds& bounds, std::uint64_t* words,
                 std::int64_t stride);
+  // Copies bytes past the caches, or writes zeros. Both ends of a copy are equally far from a multiple of 64 bytes.
+  void (*stream)(const std::uint8_t* from, std::int64_t count, std::uint8_t* to);
+  void (*stream_zeros)(std::uint8_t* to, std::int64_t count);
 };
 
 const PasteRows& paste_rows();

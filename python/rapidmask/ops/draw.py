@@ -5,18 +5,14 @@ Plain NumPy in host memory: these functions feed eyes and files, not pipelines, 
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._arrays import Array, is_on_cuda, to_host
+from .._colours import default_colours
 from .._containers import PackedMasks, RLEMasks
-
-_COLOURS = 1024  # of the default table; labels beyond it begin again
-_LIGHTNESS = (0.68, 0.48, 0.84)  # in turn, so that neighbours differ where hues look alike
-_CHROMA = 0.19
 
 
 def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.ArrayLike = 0) -> npt.NDArray[Any]:
@@ -111,13 +107,7 @@ def overlay(
 
     Notes
     -----
-    The default colours walk around the hue circle of the OKLab space by the golden ratio while their lightness goes
-    through three steps, so that successive colours differ in both, and in lightness still for those who see no hue.
-    There are 1024, the same in every run. Only one mask at a time is held as dense pixels.
-
-    References
-    ----------
-    Björn Ottosson, "A perceptual color space for image processing", 2020.
+    The default colours are those of `colorize_labels`. Only one mask at a time is held as dense pixels.
 
     Examples
     --------
@@ -132,13 +122,71 @@ def overlay(
         raise ValueError(f"overlay: alpha must be from 0 to 1, got {alpha}")
     picture = _as_rgb(_host("overlay", "image", image))
     labels = _label_map(masks, (picture.shape[0], picture.shape[1]))
-    table = _default_colours() if colors is None else _colour_table(colors)
+    table = _colour_table("overlay", colors)
     painted = labels > 0
     colour = table[(labels[painted] - 1) % len(table)]
     picture[painted] = np.rint(picture[painted] * (1.0 - alpha) + colour * float(alpha)).astype(np.uint8)
     if outline:
         _draw_outlines(picture, labels, table)
     return picture
+
+
+def colorize_labels(
+    labels: Array, *, colors: npt.ArrayLike | None = None, background: npt.ArrayLike = (0, 0, 0)
+) -> npt.NDArray[np.uint8]:
+    """Give each label of a map a colour of its own.
+
+    Parameters
+    ----------
+    labels : array of integers or bool, shape (..., H, W)
+        Maps of labels, in which 0 and less is background.
+    colors : array, shape (K, 3) or (3,), values 0 to 255, optional
+        RGB colours, used in turn: label ``i`` has colour ``(i - 1) % K``.
+    background : array, shape (3,), values 0 to 255
+        The colour of the background.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (..., H, W, 3)
+        A new picture for each map.
+
+    Raises
+    ------
+    TypeError
+        If the labels are on a device, or not integers.
+    ValueError
+        If the labels have fewer than two dimensions, or colours are out of range.
+
+    Notes
+    -----
+    There are 320 default colours, the same in every run, all different. Each is chosen to lie far from the twelve before
+    it, in the OKLab space, for people with all cones and for those without red, green or blue ones, and to differ in
+    lightness from the one before: labels that touch mostly have close numbers.
+
+    References
+    ----------
+    Björn Ottosson, "A perceptual color space for image processing", 2020. Machado, Oliveira, Fernandes, "A
+    Physiologically-based Model for Simulation of Color Vision Deficiency", 2009.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> rapidmask.colorize_labels(np.array([[0, 1, 2]]), colors=[[255, 0, 0], [0, 255, 0]])
+    array([[[  0,   0,   0],
+            [255,   0,   0],
+            [  0, 255,   0]]], dtype=uint8)
+    """
+    given = _host("colorize_labels", "labels", labels)
+    if given.dtype.kind not in "biu":
+        raise TypeError(f"colorize_labels: labels must be bool or integer, got {given.dtype}")
+    if given.ndim < 2:
+        raise ValueError(f"colorize_labels: labels must have shape (..., H, W), got {given.shape}")
+    table = _colour_table("colorize_labels", colors)
+    ground = _colour_table("colorize_labels", background)
+    if len(ground) != 1:
+        raise ValueError(f"colorize_labels: background must be one colour, got {len(ground)}")
+    index = np.where(given > 0, (given.astype(np.int64) - 1) % len(table) + 1, 0)
+    return np.concatenate([ground, table])[index]
 
 
 def _draw_outlines(picture: npt.NDArray[np.uint8], labels: npt.NDArray[Any], table: npt.NDArray[np.uint8]) -> None:
@@ -223,49 +271,12 @@ def _label_map(masks: Any, size: tuple[int, int]) -> npt.NDArray[Any]:
     return labels
 
 
-def _colour_table(colors: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+def _colour_table(function: str, colors: npt.ArrayLike | None) -> npt.NDArray[np.uint8]:
+    if colors is None:
+        return default_colours()
     table = np.atleast_2d(np.asarray(colors))
     if table.ndim != 2 or table.shape[1] != 3 or not len(table):
-        raise ValueError(f"overlay: colors must have shape (K, 3) or (3,), got {np.shape(colors)}")
+        raise ValueError(f"{function}: colors must have shape (K, 3) or (3,), got {np.shape(colors)}")
     if table.dtype.kind not in "iu" or table.min() < 0 or table.max() > 255:
-        raise ValueError("overlay: colors must be integers from 0 to 255")
+        raise ValueError(f"{function}: colors must be integers from 0 to 255")
     return table.astype(np.uint8)
-
-
-@functools.cache
-def _default_colours() -> npt.NDArray[np.uint8]:
-    index = np.arange(_COLOURS)
-    angle = 2 * np.pi * ((0.55 + index * (np.sqrt(5) - 1) / 2) % 1)
-    lightness = np.resize(np.array(_LIGHTNESS), _COLOURS)
-    inside = np.zeros(_COLOURS)  # chroma within what a screen shows, by bisection
-    step = _CHROMA
-    for _ in range(12):
-        tried = np.minimum(inside + step, _CHROMA)
-        linear = _linear_rgb(lightness, tried, angle)
-        inside = np.where((linear >= 0).all(1) & (linear <= 1).all(1), tried, inside)
-        step /= 2
-    linear = np.clip(_linear_rgb(lightness, inside, angle), 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    table: npt.NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
-    table.flags.writeable = False
-    return table
-
-
-def _linear_rgb(
-    lightness: npt.NDArray[np.float64], chroma: npt.NDArray[np.float64], angle: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return OKLab colours as linear sRGB, (N, 3)."""
-    lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
-    cones = lab @ np.array(
-        [[1.0, 1.0, 1.0], [0.3963377774, -0.1055613458, -0.0894841775], [0.2158037573, -0.0638541728, -1.2914855480]]
-    )
-    return np.asarray(
-        cones**3
-        @ np.array(
-            [
-                [4.0767416621, -1.2684380046, -0.0041960863],
-                [-3.3077115913, 2.6097574011, -0.7034186147],
-                [0.2309699292, -0.3413193965, 1.7076147010],
-            ]
-        )
-    )

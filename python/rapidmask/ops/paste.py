@@ -109,8 +109,8 @@ def paste_masks(
         raise ValueError(f"paste_masks: size must be at most 2^31 - 1 by 2^31 - 1, got {(height, width)}")
     if math.isnan(threshold):
         raise ValueError("paste_masks: threshold must not be NaN, got nan")
-    if not 0 <= padding <= _LARGEST_EXTENT:
-        raise ValueError(f"paste_masks: padding must be from 0 to 2^31 - 1, got {padding}")
+    if not 0 <= padding < 2**20:
+        raise ValueError(f"paste_masks: padding must be from 0 to 2^20 - 1, got {padding}")
     if str(getattr(boxes, "dtype", "float32")).rpartition(".")[2] in ("float16", "bfloat16", "float64"):
         boxes = _arrays.astype(boxes, "float32")
     margin = padding if method == "interpolate" else 1
