@@ -275,7 +275,6 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "volume 96³": lambda: load("volume 256³")[:96, :96, :96],
     "polygons 64×360": partial(_polygons, 64, 360, (720, 1280)),
     "polygons 300×24": partial(_polygons, 300, 24, (720, 1280)),
-    "prototypes 32×160²": lambda: np.stack([_smooth((160, 160), 16, seed=400 + i) for i in range(32)]),
     "detections 100×28²": partial(_detections, 100, 28, (800, 1333), noisy=False),
     "noisy detections 100×28²": partial(_detections, 100, 28, (800, 1333), noisy=True),
     "labels 150 2 MP": partial(_label_maps, 150, (1024, 2048), noisy=False),

@@ -38,11 +38,11 @@ FAMILIES = (
     "paste",
     "measure",
     "confusion",
-    "pipeline",
     "upsample",
     "prototypes",
     "semantic",
     "panoptic",
+    "pipeline",
     "overhead",
 )
 

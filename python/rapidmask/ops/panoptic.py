@@ -126,9 +126,6 @@ def panoptic_merge(
     fuse : iterable of int
         Classes whose queries become one segment ("stuff").
     numbering : {"consecutive", "restarting", "by_label"}
-        Which ids segments get: one after the other; those of transformers, where after a query that joins a segment
-        numbers go on from this one's, so that segments may share an id; or ``label + id_step * instance``, where
-        classes that are fused have instance 0 and the others are counted from 1.
         Which ids segments get: one after the other; those of transformers, where after a query that joins a
         segment numbers go on from this one's, so that segments may share an id; or ``label + id_step * instance``,
         where classes that are fused have instance 0 and the others are counted from 1.
