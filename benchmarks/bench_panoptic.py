@@ -47,7 +47,7 @@ def merging(logits: np.ndarray) -> Contest:
     given = [torch.from_numpy(x) for x in (logits.copy(), scores, labels)] if torch else []
     return Contest(
         lambda: rapidmask.panoptic_merge(logits, scores, labels, size=_SIZE, activation="sigmoid", out=out),
-        [Peer("torch, as transformers does it", lambda: compute_segments(*given), partial(first, _NEARLY))],
+        [Peer("torch as transformers does it", lambda: compute_segments(*given), partial(first, _NEARLY))],
     )
 
 
@@ -77,7 +77,7 @@ def painting(masks: np.ndarray, form: Any) -> Contest:
     out = np.empty(masks.shape[1:], np.int32)
     return Contest(
         lambda: rapidmask.instance_merge(given, scores, labels, out=out),
-        [Peer("torch, as detectron2 does it", lambda: combine(theirs, scores), partial(first, 0))],
+        [Peer("torch as detectron2 does it", lambda: combine(theirs, scores), partial(first, 0))],
     )
 
 
@@ -91,7 +91,7 @@ def separating(logits: np.ndarray) -> Contest:
 
     return Contest(
         lambda: rapidmask.non_overlapping(logits, out=out),
-        [Peer("torch, as SAM 2 does it", by_torch)],
+        [Peer("torch as SAM 2 does it", by_torch)],
     )
 
 

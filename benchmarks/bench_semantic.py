@@ -58,7 +58,7 @@ def from_queries(masks: np.ndarray, size: tuple[int, int]) -> Contest:
 
     return Contest(
         lambda: rapidmask.semantic_from_queries(classes, masks, size, out=out),
-        [Peer("torch, as transformers does it", by_torch, lambda a, b: nearly_same(a, b.numpy()))],
+        [Peer("torch as transformers does it", by_torch, lambda a, b: nearly_same(a, b.numpy()))],
     )
 
 

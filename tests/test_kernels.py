@@ -138,6 +138,7 @@ CALLS = {
     "resolve_overlaps": over(rapidmask.resolve_overlaps, [MASKS, PACKED, BOXES]),
     "non_overlapping": over(rapidmask.non_overlapping, [LOGITS, LOGITS.astype(np.float16)]),
     "semantic_argmax": over(rapidmask.semantic_argmax, [LOGITS, LOGITS.astype(np.float16)], (30, 50), ignore=2),
+    "semantic_argmax in stages": over(rapidmask.semantic_argmax, [LOGITS], intermediate=(25, 40), crop=(20, 40)),
     "semantic_from_queries": lambda: [rapidmask.semantic_from_queries(LOGITS[0, :9, :7], LOGITS, (30, 50))],
     "confusion_matrix": lambda: [
         rapidmask.confusion_matrix(labels // 64, BYTES // 32, classes, out_of_range="skip")

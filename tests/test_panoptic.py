@@ -144,6 +144,17 @@ def test_awkward_values_and_scores(backend, isa, rng, rule):
             assert [segment["queries"][0] for segment in segments] == [k for k, row in enumerate(table) if row[0]]
 
 
+def test_stages(backend, isa, rng):
+    logits, scores, labels = queries(rng, 5, (9, 14))
+    staged = bilinear(logits, (30, 30))[:, :25, :28]
+    for activate in ("before", "after"):
+        options = {"size": (40, 60), "activation": "sigmoid", "activate": activate, "overlap_threshold": 0.1}
+        expected = rapidmask.panoptic_merge(staged, scores, labels, **options)
+        found = rapidmask.panoptic_merge(logits, scores, labels, intermediate=(30, 30), crop=(25, 28), **options)
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1] == expected[1]
+
+
 def test_no_queries(backend):
     for size in (None, (6, 7)):
         found, segments = rapidmask.panoptic_merge(np.zeros((0, 4, 5), np.float32), [], [], size=size, void=-1)

@@ -188,6 +188,26 @@ def test_any_number_of_threads_gives_one_result(threads, rng):
             np.testing.assert_array_equal(rapidmask.semantic_argmax(logits, size), expected)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("intermediate", "crop"),
+    [((30, 41), None), (None, (7, 11)), ((40, 64), (25, 64)), ((7, 9), (6, 2)), ((9, 13), None)],
+)
+def test_stages(backend, isa, rng, intermediate, crop, dtype):
+    """What models do before the resizing to an image's size."""
+    logits = smooth(rng, 5, (9, 13)).astype(dtype)
+    staged = reference.bilinear(logits, intermediate or (9, 13))
+    rows, columns = crop or staged.shape[1:]
+    staged = staged[:, :rows, :columns]
+    for size in (None, (50, 70)):
+        expected = reference.semantic_argmax(staged, size)
+        found = rapidmask.semantic_argmax(logits, size, intermediate=intermediate, crop=crop)
+        np.testing.assert_array_equal(found, expected)
+    classes = rng.normal(size=(5, 4)).astype(np.float32)
+    found = rapidmask.semantic_from_queries(classes, logits, (50, 70), intermediate=intermediate, crop=crop)
+    np.testing.assert_array_equal(found, rapidmask.semantic_from_queries(classes, staged, (50, 70)))
+
+
 def test_many_classes(backend, rng):
     logits = rng.normal(size=(700, 2, 3)).astype(np.float32)
     for size in (None, (5, 5)):
@@ -331,6 +351,21 @@ LOGITS = np.zeros((3, 4, 5), np.float32)
             lambda: rapidmask.semantic_argmax(LOGITS, (-1, 5)),
             ValueError,
             "size must be (height, width), not negative, got (-1, 5)",
+        ),
+        (
+            lambda: rapidmask.semantic_argmax(LOGITS, intermediate=(9, 9), crop=(9, 10)),
+            ValueError,
+            "crop must be within (9, 9), got (9, 10)",
+        ),
+        (
+            lambda: rapidmask.semantic_argmax(LOGITS, intermediate=9),
+            TypeError,
+            "intermediate must be (height, width), got 9",
+        ),
+        (
+            lambda: rapidmask.semantic_argmax(LOGITS[:, :0], intermediate=(4, 4)),
+            ValueError,
+            "logits must have pixels to be resized, got shape (3, 0, 5)",
         ),
         (
             lambda: rapidmask.semantic_argmax(LOGITS[:, :0], (4, 4)),

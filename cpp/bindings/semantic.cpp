@@ -90,11 +90,31 @@ py::object semantic_scores(py::handle class_logits, py::handle mask_logits) {
   return scores.result();
 }
 
+// Planes (..., H, W) in float32 at the size (height, width), as far as (rows, columns) from the top left.
+py::object resize_planes(py::handle planes, std::int64_t height, std::int64_t width, std::int64_t rows,
+                         std::int64_t columns, std::string_view name, std::string_view argument) {
+  const std::string function(name), given_as(argument);
+  const Array given = logits_array(planes, function.c_str(), given_as.c_str());
+  Shape shape = given.shape().leading(given.shape().rank() - 2);
+  const std::int64_t count = shape.size();
+  shape.push_back(rows);
+  shape.push_back(columns);
+  const Array resized = given.empty(DType::float32, shape);
+  {
+    const Call call(given);
+    backend::resize_planes(call.context(), planes_of(given), height, width,
+                           {static_cast<float*>(resized.data()), count, rows, columns});
+  }
+  return resized.result();
+}
+
 }  // namespace
 
 void bind_semantic(py::module_& module) {
   module.def("semantic_argmax", &semantic_argmax, py::arg("logits"), py::arg("height"), py::arg("width"),
              py::arg("classes"), py::arg("least"), py::arg("void_label"), py::arg("dtype"), py::arg("out"));
+  module.def("resize_planes", &resize_planes, py::arg("planes"), py::arg("height"), py::arg("width"), py::arg("rows"),
+             py::arg("columns"), py::arg("function"), py::arg("argument"));
   module.def("semantic_scores", &semantic_scores, py::arg("class_logits"), py::arg("mask_logits"));
 }
 

@@ -114,4 +114,21 @@ void semantic_scores(const Context&, const Image& class_logits, const Image& mas
   });
 }
 
+void resize_planes(const Context&, const Image& planes, std::int64_t height, std::int64_t width,
+                   const View<float>& resized) {
+  if (resized.size() == 0) return;
+  const AxisTable down(planes.h, height), across(planes.w, width);
+  visit_dtype(planes.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    if constexpr (kIsLogit<T>) {
+      const View<const T> given = planes.as<T>();
+      parallel_for_each(resized.n, resized.image_size(), 1 << 16, [&](std::int64_t i) {
+        std::vector<float> buffer(static_cast<std::size_t>(2 * (resized.w + 16)));
+        semantic_rows().of<T>().resize(given.image(i), given.w, down.taps(), across.taps(), resized.h, resized.w,
+                                       buffer.data(), resized.image(i));
+      });
+    }
+  });
+}
+
 }  // namespace rapidmask::cpu

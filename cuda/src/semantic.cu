@@ -61,6 +61,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+template <class T>
+__global__ void resize_planes_kernel(View<const T> planes, std::int64_t height, std::int64_t width,
+                                     View<float> resized) {
+  for (std::int64_t i = first_thread(); i < resized.size(); i += thread_stride()) {
+    const std::int64_t x = i % resized.w, y = i / resized.w % resized.h, plane = i / resized.w / resized.h;
+    resized.data[i] = bilinear_value(planes.image(plane), planes.w, bilinear_tap(y, planes.h, height),
+                                     bilinear_tap(x, planes.w, width));
+  }
+}
+
 template <class T, class Label>
 void argmax_classes(const Context& context, const View<const T>& logits, std::int64_t classes, const ClassRule& rule,
                     const LabelImages& labels) {
@@ -112,6 +122,16 @@ void semantic_scores(const Context& context, const Image& class_logits, const Im
   const std::int64_t groups = (classes + kSumClasses - 1) / kSumClasses;
   RM_LAUNCH(sum_queries_kernel, grid_of_threads(n * groups * plane), kThreads, 0, context.stream, masks, probabilities,
             n, q, classes, plane, scores);
+}
+
+void resize_planes(const Context& context, const Image& planes, std::int64_t height, std::int64_t width,
+                   const View<float>& resized) {
+  if (resized.size() == 0) return;
+  visit_logits(planes.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    RM_LAUNCH(resize_planes_kernel<T>, grid_of_threads(resized.size()), kThreads, 0, context.stream, planes.as<T>(),
+              height, width, resized);
+  });
 }
 
 }  // namespace rapidmask::cuda

@@ -162,6 +162,9 @@ def semantic_argmax(
     dtype: str,
     out: Array | None,
 ) -> Any: ...
+def resize_planes(
+    planes: Array, height: int, width: int, rows: int, columns: int, function: str, argument: str
+) -> Any: ...
 def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
 def paste_masks(
     masks: Array,

@@ -74,12 +74,17 @@ namespace cpu {
 void semantic_argmax(const Context&, const Image& logits, std::int64_t classes, const ClassRule& rule,
                      const LabelImages& labels);
 void semantic_scores(const Context&, const Image& class_logits, const Image& mask_logits, float* scores);
+// The planes at the size (height, width), as far as `resized` reaches from the top left.
+void resize_planes(const Context&, const Image& planes, std::int64_t height, std::int64_t width,
+                   const View<float>& resized);
 }  // namespace cpu
 
 namespace cuda {
 void semantic_argmax(const Context&, const Image& logits, std::int64_t classes, const ClassRule& rule,
                      const LabelImages& labels);
 void semantic_scores(const Context&, const Image& class_logits, const Image& mask_logits, float* scores);
+void resize_planes(const Context&, const Image& planes, std::int64_t height, std::int64_t width,
+                   const View<float>& resized);
 }  // namespace cuda
 
 }  // namespace rapidmask

@@ -133,7 +133,7 @@ Floats bound_winner(const BandScratch& scratch, std::int64_t tile, LaneBits vali
   for (LaneBits todo = valid; todo != 0;) {
     const std::int32_t k = leader[__builtin_ctz(todo)];
     lowest = greater(lowest_of(k), lowest);
-    for (int i = 0; i < kFloats; ++i) todo &= ~(static_cast<LaneBits>(leader[i] == k) << i);
+    todo &= ~bits_of_equal(leader, splat_int(k));
   }
   return with_margin_below(lowest);
 }
@@ -161,10 +161,9 @@ inline Unit unit_at(const AxisTaps& across, std::int64_t x, std::int64_t width, 
   Unit unit;
   unit.x = x;
   const Ints first = load_ints(across.first + x), second = load_ints(across.second + x);
-  const Ints in_tile = first < static_cast<std::int32_t>(tile + kFloats);
-  unit.count = 0;
-  const std::int64_t left = width - x;
-  while (unit.count < kFloats && unit.count < left && in_tile[unit.count] != 0) ++unit.count;
+  const LaneBits in_tile = bits_of_less(first, splat_int(static_cast<std::int32_t>(tile + kFloats)));
+  unit.count = __builtin_popcount(in_tile);  // positions rise
+  if (unit.count > width - x) unit.count = static_cast<int>(width - x);
   if (unit.count == 0) return unit;
   unit.pixels = (LaneBits{2} << (unit.count - 1)) - 1;
   unit.cells = (LaneBits{2} << (first[unit.count - 1] - tile)) - (LaneBits{1} << (first[0] - tile));
@@ -198,27 +197,29 @@ inline void copy_tile(const BandScratch& scratch, std::int64_t possible, std::in
   }
 }
 
-// Mixes `rows` rows of the first `count` classes of scratch.contest along, from row `first` of the band's on.
+// Mixes `rows` rows of the first `count` classes of scratch.contest along, from row `top` of the band's on.
 inline void mix_along(const BandScratch& scratch, std::int64_t count, std::int64_t tile, const Unit& unit,
-                      std::int64_t first, std::int64_t rows) {
+                      std::int64_t top, std::int64_t rows) {
   const std::int64_t left = unit.first_base - tile, right = unit.second_base - tile;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float* from = scratch.rows + scratch.contest[i] * kTileRows + first * 2 * kFloats;
-    float* to = scratch.along + i * kAlong;
-    for (std::int64_t r = 0; r < rows; ++r, from += 2 * kFloats, to += kFloats) {
-      Floats a{}, b{};
-      if (unit.near) {
-        a = permuted(load_floats(from + left), unit.first);
-        b = permuted(load_floats(from + right), unit.second);
-      } else {
-        for (int lane = 0; lane < unit.count; ++lane) {
-          a[lane] = from[left + unit.first[lane]];
-          b[lane] = from[right + unit.second[lane]];
-        }
+  const Floats first_weight = unit.first_weight, second_weight = unit.second_weight;
+  const Ints first = unit.first, second = unit.second;
+  const LaneMask mixed = unit.mixed;
+  const auto mix_rows = [&](const auto& take) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* from = scratch.rows + scratch.contest[i] * kTileRows + top * 2 * kFloats;
+      float* to = scratch.along + i * kAlong;
+      for (std::int64_t r = 0; r < rows; ++r, from += 2 * kFloats, to += kFloats) {
+        const Floats a = take(from + left, first), b = take(from + right, second);
+        store_floats(to, choose(mixed, first_weight * a + second_weight * b, a));
       }
-      store_floats(to, choose(unit.mixed, unit.first_weight * a + unit.second_weight * b, a));
     }
-  }
+  };
+  if (unit.near) return mix_rows([](const float* from, Ints lanes) { return permuted(load_floats(from), lanes); });
+  mix_rows([&](const float* from, Ints lanes) {
+    Floats v{};
+    for (int lane = 0; lane < unit.count; ++lane) v[lane] = from[lanes[lane]];
+    return v;
+  });
 }
 
 // Output rows that mix the same two rows, as many as registers have room for.

@@ -116,7 +116,6 @@ inline LaneMask unordered(Floats a, Floats b) { return _mm512_cmp_ps_mask((__m51
 inline Floats choose(LaneMask m, Floats a, Floats b) { return (Floats)_mm512_mask_mov_ps((__m512)b, m, (__m512)a); }
 inline Ints choose(LaneMask m, Ints a, Ints b) { return (Ints)_mm512_mask_mov_epi32((__m512i)b, m, (__m512i)a); }
 inline LaneBits bits_of(LaneMask m) { return m; }
-inline LaneMask mask_of(LaneBits bits) { return static_cast<LaneMask>(bits); }
 #else
 using LaneMask = Ints;
 inline LaneMask above(Floats a, Floats b) { return a > b; }
@@ -141,12 +140,21 @@ inline LaneBits bits_of(LaneMask m) {
 }
 #endif
 #endif
-inline LaneMask mask_of(LaneBits bits) {
-  Ints m{};
-  for (int i = 0; i < kFloats; ++i) m[i] = -static_cast<std::int32_t>(bits >> i & 1);
-  return m;
-}
 #endif
+inline LaneBits bits_of_less(Ints a, Ints b) {
+#if defined(__AVX512BW__)
+  return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+#else
+  return bits_of(a < b);
+#endif
+}
+inline LaneBits bits_of_equal(Ints a, Ints b) {
+#if defined(__AVX512BW__)
+  return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+#else
+  return bits_of(a == b);
+#endif
+}
 
 // Lane i of the result is lane i + 1, the last one the first of `next`.
 template <int... kLane>

@@ -40,14 +40,17 @@ inline PlaneRows<T> band_rows_of(const PanopticBand& band, std::int64_t k) {
   return {static_cast<const T*>(planes.data) + k * planes.plane, planes.w, planes.rows, planes.plane};
 }
 
-// Adds `rows` rows of codes in a row to the pixels of their queries.
-inline void count_codes(const std::int32_t* codes, std::int64_t count, QueryPixels* pixels) {
-  for (std::int64_t i = 0; i < count;) {
-    const std::int32_t code = codes[i];
-    std::int64_t end = i + 1;
-    while (end < count && codes[end] == code) ++end;
-    if (code >= 0) (code % 2 != 0 ? pixels[code / 2].inner : pixels[code / 2].outer) += end - i;
-    i = end;
+// Adds a unit's codes to the pixels of their queries.
+inline void count_codes(const std::int32_t* codes, const Unit& unit, QueryPixels* pixels) {
+  const auto add = [&](std::int32_t code, std::int64_t count) {
+    if (code >= 0) (code % 2 != 0 ? pixels[code / 2].inner : pixels[code / 2].outer) += count;
+  };
+  LaneBits left = unit.pixels;
+  while (left != 0) {  // as many times as there are codes
+    const std::int32_t code = codes[__builtin_ctz(left)];
+    const LaneBits alike = bits_of_equal(load_ints(codes), splat_int(code)) & left;
+    add(code, __builtin_popcount(alike));
+    left &= ~alike;
   }
 }
 
@@ -159,7 +162,7 @@ void contest_rows(const PanopticBand& band, std::int64_t tile, const Unit& unit,
         const int lane = __builtin_ctz(low);
         codes[lane] = first_comparable<T>(band, y, unit.x + lane);
       }
-      count_codes(codes, unit.count, band.pixels);
+      count_codes(codes, unit, band.pixels);
       __builtin_memcpy(band.codes + y * band.width + unit.x, codes,
                        static_cast<std::size_t>(unit.count) * sizeof *codes);
     }

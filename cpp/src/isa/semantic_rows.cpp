@@ -221,8 +221,50 @@ void scores(const T* masks, std::int64_t q, std::int64_t plane, const float* pro
   }
 }
 
+// A row of w pixels, mixed along.
 template <class T>
-constexpr ClassRows<T> kClassRows{argmax_band<T>, argmax_pixels<T>, scores<T>};
+void mix_row(const T* row, std::int64_t w, const AxisTaps& across, std::int64_t width, float* mixed) {
+  for (std::int64_t x = 0; x < width; x += kFloats) {
+    const std::int32_t *first = across.first + x, *second = across.second + x;
+    Floats a{}, b{};
+    if (first[kFloats - 1] - first[0] < kFloats && second[kFloats - 1] - second[0] < kFloats) {
+      a = permuted(load_part(row + first[0], w - first[0], 0), load_ints(first) - first[0]);
+      b = permuted(load_part(row + second[0], w - second[0], 0), load_ints(second) - second[0]);
+    } else {
+      for (int i = 0; i < kFloats; ++i) {
+        a[i] = as_float(row[first[i]]);
+        b[i] = as_float(row[second[i]]);
+      }
+    }
+    const Floats second_weight = load_floats(across.second_weight + x);
+    const Floats sum = load_floats(across.first_weight + x) * a + second_weight * b;
+    store_floats(mixed + x, choose(above(second_weight, Floats{}), sum, a));
+  }
+}
+
+template <class T>
+void resize(const T* plane, std::int64_t w, const AxisTaps& down, const AxisTaps& across, std::int64_t rows,
+            std::int64_t width, float* buffer, float* resized) {
+  float* mixed[2] = {buffer, buffer + (width + kFloats - 1) / kFloats * kFloats};
+  std::int64_t held[2] = {-1, -1};
+  for (std::int64_t y = 0; y < rows; ++y, resized += width) {
+    const BilinearTap tap = down.tap(y);
+    for (const std::int64_t row : {tap.first, tap.second}) {  // each in its own half: the two differ by one
+      if (held[row % 2] == row) continue;
+      mix_row(plane + row * w, w, across, width, mixed[row % 2]);
+      held[row % 2] = row;
+    }
+    const float *first = mixed[tap.first % 2], *second = mixed[tap.second % 2];
+    if (tap.second_weight == 0) {
+      for (std::int64_t x = 0; x < width; ++x) resized[x] = first[x];
+    } else {
+      for (std::int64_t x = 0; x < width; ++x) resized[x] = tap.first_weight * first[x] + tap.second_weight * second[x];
+    }
+  }
+}
+
+template <class T>
+constexpr ClassRows<T> kClassRows{argmax_band<T>, argmax_pixels<T>, scores<T>, resize<T>};
 
 }  // namespace
 

@@ -30,6 +30,10 @@ struct ClassRows {
   // has q rows of `classes`, `buffer` room for q · kScorePixels.
   void (*scores)(const T* masks, std::int64_t q, std::int64_t plane, const float* probabilities, std::int64_t classes,
                  std::int64_t begin, std::int64_t count, float* buffer, float* scores);
+  // Writes `rows` rows of `width` pixels of a plane of w columns at another size; `buffer` has room for two of them, of
+  // whole vectors.
+  void (*resize)(const T* plane, std::int64_t w, const AxisTaps& down, const AxisTaps& across, std::int64_t rows,
+                 std::int64_t width, float* buffer, float* resized);
 };
 
 inline constexpr std::int64_t kScorePixels = 64;

@@ -13,7 +13,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, bits_of
 from .overlap import _beside
-from .semantic import _size
+from .semantic import _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
 _MOST_LABELS = 1 << 20  # of a class map
@@ -79,6 +79,8 @@ def panoptic_merge(
     labels: Array,
     *,
     size: tuple[int, int] | None = None,
+    intermediate: tuple[int, int] | None = None,
+    crop: tuple[int, int] | None = None,
     activation: Literal["sigmoid"] | None = None,
     activate: Literal["before", "after"] = "before",
     weight_by_score: bool = True,
@@ -108,6 +110,10 @@ def panoptic_merge(
         The queries' classes.
     size : (int, int), optional
         Height and width of the map; by default those of the masks. Masks are resized bilinearly.
+    intermediate : (int, int), optional
+        Height and width to which ``mask_probs`` are resized first: (384, 384) in transformers' Mask2Former.
+    crop : (int, int), optional
+        Height and width of what is then left, from the top left, as where the model's input was padded.
     activation : {"sigmoid"}, optional
         What makes probabilities of ``mask_probs``.
     activate : {"before", "after"}
@@ -173,8 +179,8 @@ def panoptic_merge(
     Where no query is kept, transformers returns a map of -1 in float32; here it is all void.
 
     No mask is made at the map's size: queries that cannot be chosen in a tile, nor change what is owned in it, are left
-    out by bounds. Beside the map it takes ``4 * Q * h * w`` bytes where an activation comes before resizing. On a
-    device: a constant number of launches, and one synchronisation, for the list of segments.
+    out by bounds. ``intermediate`` makes masks of that size, in float32. On a device, where an activation before
+    resizing does, too: a constant number of launches, and one synchronisation, for the list of segments.
 
     References
     ----------
@@ -198,7 +204,7 @@ def panoptic_merge(
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
     fused = sorted({operator.index(label) for label in fuse})
     late = activate == "after"
-    mask_probs = _arrays.with_shape(mask_probs)
+    mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
     own = tuple(int(extent) for extent in getattr(mask_probs, "shape", ())[-2:])
     rows, columns = _size(function, size, own if len(own) == 2 else (0, 0))
     if len(own) == 2 and own[0] * own[1] == 0 and rows * columns != 0:

@@ -20,6 +20,8 @@ def semantic_argmax(
     logits: Array,
     size: tuple[int, int] | None = None,
     *,
+    intermediate: tuple[int, int] | None = None,
+    crop: tuple[int, int] | None = None,
     dtype: Any = "int32",
     ignore: int | Iterable[int] = (),
     min_score: float | None = None,
@@ -36,6 +38,10 @@ def semantic_argmax(
         Logits, or any other scores, of C classes.
     size : (int, int), optional
         Height and width of the result; by default those of the logits.
+    intermediate : (int, int), optional
+        Height and width to which logits are resized first, as where a model does it itself.
+    crop : (int, int), optional
+        Height and width of what is then left, from the top left, as where the model's input was padded.
     dtype : {"uint8", "int16", "int32", "int64"} or a type of that name
         Type of the result, which must hold the classes and ``void``.
     ignore : int or iterable of int
@@ -66,12 +72,12 @@ def semantic_argmax(
     This is ``torch.nn.functional.interpolate(logits, size, mode="bilinear", align_corners=False).argmax(1)``, which
     SegFormer, UperNet and others of transformers call. Logits are interpolated in float32, along rows first, each
     operation rounded by itself, while torch fuses some on some machines: a pixel differs only where two classes are
-    within rounding of each other. And NaN, which torch takes for the highest, never wins here. Where the model's input
-    was padded, slice the logits first: ``logits[..., :height, :width]``.
+    within rounding of each other. And NaN, which torch takes for the highest, never wins here.
 
     Each class is bounded by its highest logit in some 16 × 4 cells, and the winner by the lowest of the class that
     leads there; what stays below is not interpolated. Beside the result some 600 bytes are needed for each class and
-    column of the logits' band, whatever ``size`` is. On a device: one launch, no synchronisation.
+    column of the logits' band, whatever ``size`` is. ``intermediate`` makes the logits of that size, in float32. On a
+    device: one launch or two, no synchronisation.
 
     Examples
     --------
@@ -82,7 +88,7 @@ def semantic_argmax(
     >>> rapidmask.semantic_argmax(logits, (1, 6), min_score=0.7)
     array([[ 1,  1, -1, -1,  0,  0]], dtype=int32)
     """
-    logits = _arrays.with_shape(logits)
+    logits = _staged("semantic_argmax", "logits", _arrays.with_shape(logits), intermediate, crop)
     return _argmax("semantic_argmax", "logits", logits, size, dtype, ignore, min_score, void, out)
 
 
@@ -91,6 +97,8 @@ def semantic_from_queries(
     mask_logits: Array,
     size: tuple[int, int] | None = None,
     *,
+    intermediate: tuple[int, int] | None = None,
+    crop: tuple[int, int] | None = None,
     dtype: Any = "int32",
     ignore: int | Iterable[int] = (),
     min_score: float | None = None,
@@ -110,6 +118,10 @@ def semantic_from_queries(
         Logits of the masks, of the same leading dimensions, on the same device.
     size : (int, int), optional
         Height and width of the result; by default those of the masks.
+    intermediate : (int, int), optional
+        Height and width to which mask logits are resized first: (384, 384) in Mask2Former.
+    crop : (int, int), optional
+        Height and width of what is then left of the masks, from the top left, as where the model's input was padded.
     dtype : {"uint8", "int16", "int32", "int64"} or a type of that name
         Type of the result, which must hold the classes and ``void``.
     ignore : int or iterable of int
@@ -133,10 +145,10 @@ def semantic_from_queries(
 
     Notes
     -----
-    This is what ``post_process_semantic_segmentation`` of MaskFormer, Mask2Former and EoMT does in transformers;
-    Mask2Former's resizes the mask logits to (384, 384) first, and its results are those of masks that are. Scores exist
-    in float32 at the size of the masks, ``4 * K * h * w`` bytes for each image, never at that of the result. Sums are
-    in the order of the queries, in float32. On a device: three launches, no synchronisation.
+    This is what ``post_process_semantic_segmentation`` of MaskFormer, Mask2Former (``intermediate=(384, 384)``) and
+    EoMT (``intermediate`` and ``crop`` of its padded input) does in transformers. Scores exist in float32 at the size
+    of the masks, ``4 * K * h * w`` bytes for each image, never at that of the result. Sums are in the order of the
+    queries, in float32. On a device: four launches or five, no synchronisation.
 
     References
     ----------
@@ -150,9 +162,30 @@ def semantic_from_queries(
     >>> rapidmask.semantic_from_queries(classes, masks)
     array([[0, 0, 0, 1]], dtype=int32)
     """
-    class_logits, mask_logits = _arrays.with_shape(class_logits), _arrays.with_shape(mask_logits)
+    class_logits = _arrays.with_shape(class_logits)
+    mask_logits = _staged("semantic_from_queries", "mask_logits", _arrays.with_shape(mask_logits), intermediate, crop)
     scores = _dispatch.backend(mask_logits).semantic_scores(class_logits, mask_logits)
     return _argmax("semantic_from_queries", "mask_logits", scores, size, dtype, ignore, min_score, void, out)
+
+
+def _staged(
+    function: str, argument: str, planes: Array, intermediate: tuple[int, int] | None, crop: tuple[int, int] | None
+) -> Array:
+    """Return planes after what a model does before it resizes them to an image's size."""
+    if intermediate is None and crop is None:
+        return planes
+    own = tuple(int(extent) for extent in getattr(planes, "shape", ())[-2:])
+    if len(own) < 2:
+        return planes  # the module says what is wrong
+    height, width = _size(function, intermediate, own, "intermediate")  # type: ignore[arg-type]
+    rows, columns = _size(function, crop, (height, width), "crop")
+    if rows > height or columns > width:
+        raise ValueError(f"{function}: crop must be within {(height, width)}, got {crop!r}")
+    if intermediate is None:
+        return planes[..., :rows, :columns]
+    if own[0] * own[1] == 0 and rows * columns != 0:
+        raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {tuple(planes.shape)}")
+    return _dispatch.backend(planes).resize_planes(planes, height, width, rows, columns, function, argument)
 
 
 def _argmax(
@@ -200,13 +233,13 @@ def _label_type(function: str, dtype: Any) -> LabelType:
     return name  # type: ignore[return-value]
 
 
-def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, int]:
+def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int], argument: str = "size") -> tuple[int, int]:
     if size is None:
         return own
     try:
         rows, columns = (operator.index(extent) for extent in size)
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: size must be (height, width), got {size!r}") from None
+        raise TypeError(f"{function}: {argument} must be (height, width), got {size!r}") from None
     if rows < 0 or columns < 0:
-        raise ValueError(f"{function}: size must be (height, width), not negative, got {size!r}")
+        raise ValueError(f"{function}: {argument} must be (height, width), not negative, got {size!r}")
     return rows, columns
