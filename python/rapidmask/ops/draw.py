@@ -159,9 +159,9 @@ def colorize_labels(
 
     Notes
     -----
-    There are 320 default colours, the same in every run, all different. Each is chosen to lie far from the twelve before
-    it, in the OKLab space, for people with all cones and for those without red, green or blue ones, and to differ in
-    lightness from the one before: labels that touch mostly have close numbers.
+    There are 320 default colours, the same in every run, all different. Each is chosen to lie far from the twelve
+    before it, in the OKLab space, for people with all cones and for those without red, green or blue ones, and to
+    differ in lightness from the one before: labels that touch mostly have close numbers.
 
     References
     ----------
