@@ -102,6 +102,11 @@ def test_measures(schedule):
         masks = hostile_masks()[name]
         assert_same(rapidmask.mask_areas, masks)
         assert_same(rapidmask.masks_to_boxes, masks)
+    rng = np.random.default_rng(7)
+    masks = rng.random((3, 150, 70)) < 0.3
+    for given in (masks, rapidmask.pack(masks)):
+        assert_same(rapidmask.mask_centroids, given)
+    assert_same(rapidmask.stability_score, rng.normal(size=(3, 190, 190)).astype(np.float32))
 
 
 def test_distances(schedule):
@@ -127,3 +132,16 @@ def test_thresholds(schedule, dtype):
     assert_same(rapidmask.hysteresis_threshold, images, 100, 150)
     assert_same(rapidmask.adaptive_threshold, images, 5, output="uint8")
     assert_same(rapidmask.threshold_local, images, 5)
+
+
+def test_pairs_of_labels(schedule):
+    rng = np.random.default_rng(6)
+    target = rng.integers(0, 7, (5, 40)).repeat(6, 0).repeat(9, 1)
+    prediction = np.where(rng.random(target.shape) < 0.1, rng.integers(-1, 9, target.shape), target)
+    listed = dict.fromkeys(range(1, 7), 3)
+    for maximum in (0, 227 << 10):  # counts in the result itself, and in shared memory
+        _emu.set_shared_maximum(maximum)
+        assert_same(rapidmask.confusion_matrix, prediction, target, 7, ignore_index=2, out_of_range="skip")
+        found = rapidmask.panoptic_quality(np.roll(target, 5), listed, target, listed)
+        assert found.iou == on_cpu(rapidmask.panoptic_quality, np.roll(target, 5), listed, target, listed).iou
+    _emu.set_shared_maximum(227 << 10)

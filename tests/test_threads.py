@@ -24,6 +24,8 @@ def logits(image):
     return image[:, :200, :200].astype(np.float32)
 
 
+BOXED = np.random.default_rng(3).random((8, 28, 28), np.float32)
+CORNERS = np.sort(np.random.default_rng(2).uniform(-50, 650, (8, 2, 2)), 1).reshape(8, 4).astype(np.float32)
 OPERATIONS = {
     "pack": lambda masks, image: rapidmask.pack(masks).data,
     "unpack": lambda masks, image: rapidmask.unpack(rapidmask.pack(masks)),
@@ -45,12 +47,19 @@ OPERATIONS = {
     "clean_scores": lambda masks, image: rapidmask.clean_scores(image, max_hole_area=4, max_sprinkle_area=4),
     "mask_areas": lambda masks, image: rapidmask.mask_areas(masks),
     "masks_to_boxes": lambda masks, image: rapidmask.masks_to_boxes(masks),
+    "mask_centroids": lambda masks, image: rapidmask.mask_centroids(masks),
+    "stability_score": lambda masks, image: rapidmask.stability_score(image.astype(np.float32), offset=0.5),
+    "confusion_matrix": lambda masks, image: rapidmask.confusion_matrix(masks, np.roll(masks, 1, -1), 2),
+    "confusion_matrix of many": lambda masks, image: rapidmask.confusion_matrix(masks, np.roll(masks, 1, -1), 300),
+    "boundary_iou": lambda masks, image: rapidmask.boundary_iou(masks),
     "mask_iou": lambda masks, image: rapidmask.mask_iou(masks),
     "mask_iou of two": lambda masks, image: rapidmask.mask_iou(rapidmask.pack(masks), masks[:3]),
     "mask_nms": lambda masks, image: rapidmask.mask_nms(masks, np.arange(len(masks)), 0.2),
     "matrix_nms": lambda masks, image: rapidmask.matrix_nms(masks, np.arange(len(masks)), None),
     "rle_encode": lambda masks, image: rapidmask.rle_encode(masks).counts,
     "rle_decode": lambda masks, image: rapidmask.rle_encode(masks).to_dense(),
+    "paste_masks": lambda masks, image: rapidmask.paste_masks(BOXED, CORNERS, (600, 601)),
+    "paste_masks rle": lambda masks, image: rapidmask.paste_masks(BOXED, CORNERS, (600, 601), output="rle").counts,
     "polygons": lambda masks, image: np.concatenate(rapidmask.masks_to_polygons(masks[1, :99], simplify=False)[0]),
     "polygons_to_masks": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601)),
     "polygons_to_masks rle": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601), output="rle").counts,

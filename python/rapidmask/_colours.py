@@ -53,7 +53,7 @@ def default_colours() -> npt.NDArray[np.uint8]:
     seen = np.stack([_lab(np.clip(linear @ vision.T, 0, 1)) for vision in _VISIONS], axis=1)
     grey = _lab(np.repeat((linear @ _LUMA)[:, None], 3, axis=1))[:, 0]
     free = list(range(len(linear)))
-    chosen = [free.pop(0)]
+    chosen = [free.pop(int(np.linalg.norm(seen[:_TRIED, 0, 1:], axis=1).argmax()))]  # the most colourful first
     patience = 1 + 0.1 * np.arange(_RECENT)  # the longer ago, the closer it may be
     while len(chosen) < _COUNT:
         tried, recent = np.array(free[:_TRIED]), np.array(chosen[: -_RECENT - 1 : -1])
@@ -79,7 +79,7 @@ def _sequence(count: int) -> Floats:
         linear = _linear_rgb(lightness, middle, angle)
         shown = ((linear >= 0) & (linear <= 1)).all(1)
         low, high = np.where(shown, middle, low), np.where(shown, high, middle)
-    chroma = low * np.sqrt(0.2 + 0.8 * spread[:, 2])
+    chroma = low * np.sqrt(0.35 + 0.65 * spread[:, 2])  # no greys
     return np.clip(_linear_rgb(lightness, chroma, angle), 0, 1)
 
 
