@@ -37,30 +37,27 @@ struct Batch {
   void resample(std::int64_t i, std::int64_t band_begin, std::int64_t band_end, ResampleScratch& scratch,
                 std::uint64_t* packed, std::uint8_t* dense, ResampleCounts* counts) const {
     const ResamplePlan::Range rows = plan.input_rows(band_begin, band_end);
-    const float* input = nullptr;
-    std::int64_t stride = logits.w;
-    if (copied) {
-      stride = scratch.stride();
-      input = scratch.values() - rows.begin * stride;
-      const auto item = static_cast<std::int64_t>(item_size(logits.dtype));
-      const auto* from = static_cast<const std::byte*>(logits.data) + i * logits.image_size() * item;
-      for (std::int64_t y = rows.begin; y < rows.end; ++y) {
-        resample_rows().values(from + y * logits.w * item, logits.dtype, logits.w, upsampling.activation,
-                               scratch.values() + (y - rows.begin) * stride);
-      }
-    } else {
-      input = static_cast<const float*>(logits.data) + i * logits.image_size();
-    }
-    const std::int64_t w = upsampling.columns.out;
+    const float* input =
+        copied ? convert(i, rows, scratch) : static_cast<const float*>(logits.data) + i * logits.image_size();
+    const std::int64_t stride = copied ? scratch.stride() : logits.w, w = upsampling.columns.out;
     scratch.find_sure(view, bounds, input, stride, rows.begin, rows.end, 0, w);
-    const auto& bands = plan.bands();
-    const std::int64_t y_begin = bands[static_cast<std::size_t>(band_begin)].begin;
-    const std::int64_t y_end = bands[static_cast<std::size_t>(band_end - 1)].end;
+    const std::int64_t y_begin = view.bands[band_begin].begin, y_end = view.bands[band_end - 1].end;
     if (counts != nullptr) std::fill_n(counts->columns, (w + 63) / 64, 0);
-    resample_rows().resample(
-        view, {input, stride, band_begin, band_end, y_begin, y_end, 0, w, upsampling.foreground,
-               scratch.sure(rows.begin), packed, dense,
-               dense != nullptr && logits.n * upsampling.rows.out * w >= kStreamedBytes, scratch.line(), counts});
+    const bool streams = dense != nullptr && logits.n * upsampling.rows.out * w >= kStreamedBytes;
+    resample_rows().resample(view, {input, stride, band_begin, band_end, y_begin, y_end, 0, w, upsampling.foreground,
+                                    scratch.sure(rows.begin), packed, dense, streams, scratch.line(), counts});
+  }
+
+ private:
+  // The values of some rows of an image. Returns where row 0 would be.
+  const float* convert(std::int64_t i, const ResamplePlan::Range& rows, ResampleScratch& scratch) const {
+    const std::int64_t row_bytes = logits.w * static_cast<std::int64_t>(item_size(logits.dtype));
+    const auto* from = static_cast<const std::byte*>(logits.data) + i * logits.h * row_bytes;
+    for (std::int64_t y = rows.begin; y < rows.end; ++y) {
+      resample_rows().values(from + y * row_bytes, logits.dtype, logits.w, upsampling.activation,
+                             scratch.values() + (y - rows.begin) * scratch.stride());
+    }
+    return scratch.values() - rows.begin * scratch.stride();
   }
 };
 

@@ -4,6 +4,8 @@
 
 #include "isa/bits.hpp"
 #include "isa/blocks.hpp"
+#include "isa/streams.hpp"
+#include "isa/sure_blocks.hpp"
 #include "isa/widen.hpp"
 #include "isa/words.hpp"
 
@@ -26,119 +28,6 @@ void values(const void* from, DType dtype, std::int64_t n, Activation activation
   if (dtype == DType::float16) return values_of(static_cast<const Half*>(from), n, activation, to);
   if (dtype == DType::bfloat16) return values_of(static_cast<const BFloat16*>(from), n, activation, to);
   values_of(static_cast<const float*>(from), n, activation, to);
-}
-
-// 64 values above a limit, or not, as bits.
-template <bool kAbove>
-inline std::uint64_t compare64(const float* x, Block limit) {
-#if defined(__AVX512BW__)
-  constexpr int kHow = kAbove ? _CMP_GT_OQ : _CMP_NGT_UQ;
-  const auto compare = [&](int i) { return _mm512_cmp_ps_mask(load_block(x + i).v, limit.v, kHow); };
-  const __mmask32 low = _mm512_kunpackw(compare(16), compare(0)), high = _mm512_kunpackw(compare(48), compare(32));
-  return _mm512_kunpackd(high, low);
-#else
-  std::uint64_t bits = 0;
-  for (int i = 0; i < 64; i += kBlock) {
-    const Block block = load_block(x + i);
-    bits |= std::uint64_t{kAbove ? above<true>(block, limit) : not_above(block, limit)} << i;
-  }
-  return bits;
-#endif
-}
-
-// What is sure of n values, as bits.
-void sure_values(const float* x, std::int64_t n, const SureBounds& bounds, std::uint64_t* foreground,
-                 std::uint64_t* background) {
-  const Block high = splat_block(bounds.foreground), low = splat_block(bounds.background);
-  std::int64_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    *foreground++ = compare64<true>(x + i, high);
-    *background++ = compare64<false>(x + i, low);
-  }
-  if (i == n) return;
-  float rest[64] = {};
-  std::memcpy(rest, x + i, static_cast<std::size_t>(n - i) * sizeof *rest);
-  *foreground = compare64<true>(rest, high);
-  *background = compare64<false>(rest, low);
-}
-
-// Whether bits [begin, end) are all set.
-bool all_set(const std::uint64_t* bits, std::int64_t begin, std::int64_t end) {
-  while (begin < end) {
-    const std::int64_t stop = begin / 64 * 64 + 64 < end ? begin / 64 * 64 + 64 : end;
-    const std::uint64_t wanted = (~std::uint64_t{0} >> (64 - (stop - begin))) << (begin % 64);
-    if ((bits[begin / 64] & wanted) != wanted) return false;
-    begin = stop;
-  }
-  return true;
-}
-
-#if defined(__AVX2__)
-// For as many blocks as a vector has lanes, whose columns are in one window each: bit i of the results tells whether
-// all columns of block i are set. A lane takes the two words, of 16 or 32 bits, where its columns begin.
-using Lanes [[gnu::vector_size(4 * kBlock)]] = std::uint32_t;
-
-inline Lanes load_lanes(const void* from) {
-  Lanes lanes;
-  std::memcpy(&lanes, from, sizeof lanes);
-  return lanes;
-}
-
-void sure_in_windows(const ColumnBlocks& columns, std::int64_t block, std::int64_t origin, const std::uint64_t* bits,
-                     std::int64_t bit_words, std::uint32_t& foreground, std::uint32_t& background) {
-  const std::int64_t base = (columns.begin[block] - origin) & ~31;
-  const auto start = static_cast<std::uint32_t>(origin + base);
-  const Lanes begin = load_lanes(columns.begin + block) - start;
-  const Lanes count = load_lanes(columns.end + block) - start - begin;
-  const Lanes wanted = ((Lanes{} + 1) << count) - 1;
-  const auto all = [&](const std::uint64_t* row) {
-    const Lanes words = load_lanes(reinterpret_cast<const std::uint8_t*>(row) + base / 8);
-#if defined(__AVX512BW__)
-    const Lanes word = begin >> 4, pair = word | (word + 1) << 16;
-    const auto windows = (Lanes)_mm512_maskz_permutexvar_epi16(~__mmask32{0}, (__m512i)pair, (__m512i)words);
-    const Lanes missing = ~(windows >> (begin & 15)) & wanted;
-    return static_cast<std::uint32_t>(_mm512_testn_epi32_mask((__m512i)missing, (__m512i)missing));
-#else
-    const Lanes word = begin >> 5, next = word + 1, shift = begin & 31;
-    const auto low = (Lanes)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)word);
-    const auto high = (Lanes)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)next);
-    const Lanes missing = ~(low >> shift | high << 1 << (31 - shift)) & wanted;
-    return static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)(missing == 0)));
-#endif
-  };
-  foreground = all(bits);
-  background = all(bits + bit_words);
-}
-#endif
-
-void sure_blocks(const float* row, const SureBounds& bounds, const ColumnBlocks& columns, std::int64_t first,
-                 std::int64_t last, std::uint64_t* bits, std::int64_t bit_words, std::uint64_t* foreground,
-                 std::uint64_t* background) {
-  const std::int64_t origin = columns.begin[first], n = columns.end[last - 1] - origin;
-  sure_values(row + origin, n, bounds, bits, bits + bit_words);
-  for (std::int64_t k = first / 64; k <= (last - 1) / 64; ++k) foreground[k] = background[k] = 0;
-  std::int64_t block = first;
-#if defined(__AVX2__)
-  if (columns.in_window) {
-    while (block < last) {
-      // Up to the next multiple, so that results stay within a word.
-      const std::int64_t stop = (block / kBlock + 1) * kBlock;
-      std::uint32_t sure[2];
-      sure_in_windows(columns, block, origin, bits, bit_words, sure[0], sure[1]);
-      const std::int64_t count = (stop < last ? stop : last) - block;
-      const std::uint32_t valid = (1u << count) - 1;
-      foreground[block / 64] |= std::uint64_t{sure[0] & valid} << (block % 64);
-      background[block / 64] |= std::uint64_t{sure[1] & valid} << (block % 64);
-      block += count;
-    }
-    return;
-  }
-#endif
-  for (; block < last; ++block) {
-    const std::int64_t begin = columns.begin[block] - origin, end = columns.end[block] - origin;
-    foreground[block / 64] |= std::uint64_t{all_set(bits, begin, end)} << (block % 64);
-    background[block / 64] |= std::uint64_t{all_set(bits + bit_words, begin, end)} << (block % 64);
-  }
 }
 
 // The bits of 32 blocks.
@@ -229,7 +118,8 @@ inline void rows_of_block(const ResamplePlanView& plan, const RowBand& band, con
   }
 }
 
-// What is counted of interpolated values, per lane where vectors have masks.
+// What is counted of interpolated values, per lane where vectors have masks: in 32 bits, which is enough for 2^32
+// pixels.
 struct Counters {
 #if defined(__AVX512BW__)
   __m512i area = _mm512_setzero_si512(), high = area, low = area;
@@ -328,9 +218,8 @@ inline std::uint64_t bits_within(std::int64_t k, std::int64_t begin, std::int64_
   return bits;
 }
 
-template <bool kCount>
-void count_known(const ResampleTask& task, const std::uint64_t* known, std::int64_t first_word, std::int64_t last_word,
-                 Band& band) {
+inline void count_known(const ResampleTask& task, const std::uint64_t* known, std::int64_t first_word,
+                        std::int64_t last_word, Band& band) {
   std::int64_t total = 0;
   for (std::int64_t k = first_word; k < last_word; ++k) {
     total += __builtin_popcountll(known[k]);
@@ -359,68 +248,6 @@ inline void copy_to_rows(const std::uint64_t* words, std::int64_t first, std::in
   }
 }
 
-// 64 bits from bit i of words on, of which more follow.
-inline std::uint64_t bits_from(const std::uint64_t* words, std::int64_t i) {
-  const std::int64_t shift = i % 64;
-  return shift == 0 ? words[i / 64] : words[i / 64] >> shift | words[i / 64 + 1] << (64 - shift);
-}
-
-// Bits [begin, end) as bytes, past the caches but for parts of lines at either end.
-void stream_bits(const std::uint64_t* words, std::int64_t begin, std::int64_t end, std::uint8_t* bytes) {
-  std::int64_t i = begin;
-#if defined(__AVX2__)
-  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(bytes + begin) % 64);
-  const std::int64_t head = begin + (64 - place) % 64;
-  for (; i < head && i < end; ++i) bytes[i] = words[i / 64] >> (i % 64) & 1;
-  for (; i + 64 <= end; i += 64) {
-    const std::uint64_t bits = bits_from(words, i);
-#if defined(__AVX512BW__)
-    _mm512_stream_si512(reinterpret_cast<__m512i*>(bytes + i), _mm512_maskz_set1_epi8(bits, 1));
-#else
-    std::uint8_t line[64];
-    unpack64(bits, line);
-    for (int k = 0; k < 64; k += 32) {
-      _mm256_stream_si256(reinterpret_cast<__m256i*>(bytes + i + k),
-                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(line + k)));
-    }
-#endif
-  }
-#else
-  for (; i + 64 <= end; i += 64) unpack64(bits_from(words, i), bytes + i);
-#endif
-  for (; i < end; ++i) bytes[i] = words[i / 64] >> (i % 64) & 1;
-}
-
-// A copy of some bytes, or zeros where there are none, past the caches but for parts of lines at either end.
-void stream_bytes(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
-  const auto plainly = [&](std::int64_t begin, std::int64_t end) {
-    const auto size = static_cast<std::size_t>(end - begin);
-    if (from == nullptr) {
-      std::memset(to + begin, 0, size);
-    } else {
-      std::memcpy(to + begin, from + begin, size);
-    }
-  };
-#if defined(__AVX2__)
-  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
-  std::int64_t i = (64 - place) % 64 < count ? (64 - place) % 64 : count;
-  plainly(0, i);
-  for (; i + 64 <= count; i += 64) {
-    auto* line = reinterpret_cast<__m256i*>(to + i);
-    const auto half = [&](int k) {
-      return from == nullptr ? _mm256_setzero_si256()
-                             : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i) + k);
-    };
-    _mm256_stream_si256(line, half(0));
-    _mm256_stream_si256(line + 1, half(1));
-  }
-  plainly(i, count);
-  _mm_sfence();
-#else
-  plainly(0, count);
-#endif
-}
-
 void give_rows(const ResampleTask& task, const Band& band, std::int64_t w) {
   const std::int64_t rows = band.y_end - band.y_begin;
   std::uint8_t* pixels = task.dense + band.y_begin * w;
@@ -446,13 +273,56 @@ void give_rows(const ResampleTask& task, const Band& band, std::int64_t w) {
   }
 }
 
+// The blocks, by bits of word k, of which something is sure in all input rows of a band.
+inline std::uint64_t in_all_rows(const ResampleTask& task, const RowBand& rows, const std::uint64_t* sure,
+                                 std::int64_t k) {
+  std::uint64_t blocks = ~std::uint64_t{0};
+  for (int i = 0; i < rows.input_count; ++i) {
+    blocks &= sure[(rows.inputs[i] - task.sure.first_row) * task.sure.words + k];
+  }
+  return blocks;
+}
+
+// Writes what is known of a band, within words [first, last), to all its rows.
+template <bool kCount>
+inline void give_known(const ResampleTask& task, std::int64_t first, std::int64_t last, Band& band) {
+  std::uint64_t* known = task.line;
+  for (std::int64_t k = first / kSpreadWords * kSpreadWords; k < last; k += kSpreadWords) {  // in whole vectors
+    const std::int64_t block = k * kBlocksInWord;
+    const std::uint64_t blocks = in_all_rows(task, *band.rows, task.sure.foreground, block / 64) >> (block % 64);
+    store_spread(known + k, spread_blocks(static_cast<std::uint32_t>(blocks)));
+  }
+  if (task.x_begin % 64 != 0) known[first] &= bits_within(first, task.x_begin, task.x_end);
+  if (task.x_end % 64 != 0) known[last - 1] &= bits_within(last - 1, task.x_begin, task.x_end);
+  copy_to_rows(known, first, last, band);
+  if constexpr (kCount) count_known(task, known, first, last, band);
+}
+
+// Interpolates the blocks of a band of which nothing is sure.
+template <bool kTwice, bool kInWindow, bool kStrict, bool kCount>
+inline void give_mixed(const ResamplePlanView& plan, const ResampleTask& task, const Band& band, Counters& counters) {
+  const std::int64_t first = task.x_begin / kBlock, last = (task.x_end + kBlock - 1) / kBlock;
+  for (std::int64_t k = first / 64; 64 * k < last; ++k) {
+    std::uint64_t mixed = ~(in_all_rows(task, *band.rows, task.sure.foreground, k) |
+                            in_all_rows(task, *band.rows, task.sure.background, k));
+    mixed &= bits_within(k, first, last);
+    for (; mixed != 0; mixed &= mixed - 1) {
+      const std::int64_t block = 64 * k + __builtin_ctzll(mixed);
+      const std::int64_t x = block * kBlock;
+      std::uint32_t valid = kAllOfBlock;
+      if (x < task.x_begin) valid = valid << (task.x_begin - x) & kAllOfBlock;
+      if (x + kBlock > task.x_end) valid &= kAllOfBlock >> (x + kBlock - task.x_end);
+      resample_block<kTwice, kInWindow, kStrict, kCount>(plan, task, band, block, valid, counters);
+    }
+  }
+}
+
 template <bool kTwice, bool kInWindow, bool kStrict, bool kCount>
 void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
   const std::int64_t first_word = task.x_begin / 64, last_word = (task.x_end + 63) / 64;
-  const std::int64_t first_block = task.x_begin / kBlock, last_block = (task.x_end + kBlock - 1) / kBlock;
   const std::int64_t row_words = (plan.out_columns + 63) / 64;
-  std::uint64_t* known = task.line;  // of which whole vectors are written
   std::uint32_t busy[kMaxBandRows];
+  Counters counters;
   for (std::int64_t b = task.band_begin; b < task.band_end; ++b) {
     const RowBand& rows = plan.bands[b];
     Band band{};
@@ -463,41 +333,12 @@ void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
     band.words = task.packed != nullptr ? task.packed + band.y_begin * row_words : task.line + row_words + kLineSlack;
     band.busy = busy;
     for (int k = 0; k < rows.input_count; ++k) band.inputs[k] = task.input + rows.inputs[k] * task.stride;
-    const auto in_all_rows = [&](const std::uint64_t* sure, std::int64_t k) {
-      std::uint64_t blocks = ~std::uint64_t{0};
-      for (int i = 0; i < rows.input_count; ++i) {
-        blocks &= sure[(rows.inputs[i] - task.sure.first_row) * task.sure.words + k];
-      }
-      return blocks;
-    };
     if (task.streams) {  // whole rows are given
       std::memset(band.words, 0, static_cast<std::size_t>((band.y_end - band.y_begin) * row_words) * 8);
     }
-    // What is known, in words that begin with a multiple of 32 blocks.
-    for (std::int64_t k = first_word / kSpreadWords * kSpreadWords; k < last_word; k += kSpreadWords) {
-      const std::int64_t block = k * kBlocksInWord;
-      const std::uint64_t blocks = in_all_rows(task.sure.foreground, block / 64) >> (block % 64);
-      store_spread(known + k, spread_blocks(static_cast<std::uint32_t>(blocks)));
-    }
-    if (task.x_begin % 64 != 0) known[first_word] &= bits_within(first_word, task.x_begin, task.x_end);
-    if (task.x_end % 64 != 0) known[last_word - 1] &= bits_within(last_word - 1, task.x_begin, task.x_end);
-    copy_to_rows(known, first_word, last_word, band);
-    if constexpr (kCount) count_known<kCount>(task, known, first_word, last_word, band);
-    Counters counters;
-    for (std::int64_t k = first_block / 64; 64 * k < last_block; ++k) {
-      std::uint64_t mixed = ~(in_all_rows(task.sure.foreground, k) | in_all_rows(task.sure.background, k));
-      mixed &= bits_within(k, first_block, last_block);
-      for (; mixed != 0; mixed &= mixed - 1) {
-        const std::int64_t block = 64 * k + __builtin_ctzll(mixed);
-        const std::int64_t x = block * kBlock;
-        std::uint32_t valid = kAllOfBlock;
-        if (x < task.x_begin) valid = valid << (task.x_begin - x) & kAllOfBlock;
-        if (x + kBlock > task.x_end) valid &= kAllOfBlock >> (x + kBlock - task.x_end);
-        resample_block<kTwice, kInWindow, kStrict, kCount>(plan, task, band, block, valid, counters);
-      }
-    }
+    give_known<kCount>(task, first_word, last_word, band);
+    give_mixed<kTwice, kInWindow, kStrict, kCount>(plan, task, band, counters);
     if constexpr (kCount) {
-      counters.give(*task.counts);
       for (std::int64_t y = band.y_begin; y < band.y_end; ++y) {
         if (busy[y - band.y_begin] == 0) continue;
         if (task.counts->y1 == 0) task.counts->y0 = y;
@@ -506,9 +347,8 @@ void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
     }
     if (task.dense != nullptr) give_rows(task, band, plan.out_columns);
   }
-#if defined(__AVX2__)
-  if (task.streams) _mm_sfence();
-#endif
+  if constexpr (kCount) counters.give(*task.counts);
+  if (task.streams) end_streams();
 }
 
 template <bool kTwice, bool kInWindow, bool kStrict>
@@ -532,11 +372,16 @@ void resample(const ResamplePlanView& plan, const ResampleTask& task) {
   resample_times<false, false>(plan, task);
 }
 
+void stream(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
+  stream_bytes(from, count, to);
+  end_streams();
+}
+
 }  // namespace
 
 namespace RM_LEVEL {
 extern const ResampleRows resample_rows;
-const ResampleRows resample_rows{kBlock, values, sure_blocks, resample, stream_bytes};
+const ResampleRows resample_rows{kBlock, values, sure_blocks, resample, stream};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

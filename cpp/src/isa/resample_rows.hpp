@@ -3,7 +3,7 @@
 // Output columns are taken in blocks of as many as a vector has lanes, output rows in bands that mix the same input
 // rows. First it is found, per input row and block, whether all that the block mixes is surely foreground or surely
 // background (`sure_bounds`); where that holds in all rows of a band, the block's bits are known, and only the others
-// are interpolated. On smooth logits, from 256² to 1024², that is one block in eight.
+// are interpolated: on smooth logits, those that an outline crosses.
 #pragma once
 
 #include <cstdint>
