@@ -22,6 +22,7 @@ _COMPAT = {
     "segment_anything": "sam",
     "supervision": "supervision",
     "torchvision": "torchvision",
+    "transformers": "transformers",
 }
 
 _ABSENT = object()  # what stands under a name that there is not
@@ -87,8 +88,8 @@ def patch(*libraries: str, force: bool = False) -> Patch:
     ----------
     *libraries : str
         The libraries, which are imported: "detectron2", "pycocotools", "sam2", "scipy", "segment_anything",
-        "supervision", "torchvision". `rapidmask.compat` has a module for each (`compat.sam`, `compat.scipy_ndimage`),
-        which says what version it follows and where it differs.
+        "supervision", "torchvision", "transformers". `rapidmask.compat` has a module for each (`compat.sam`,
+        `compat.scipy_ndimage`), which says what version it follows and where it differs.
     force : bool
         Patch versions that the drop-ins were not written for too, and leave alone what they do not have.
 
@@ -194,19 +195,18 @@ def _check_version(library: str, upstream: Upstream) -> None:
 
 
 def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replaced]:
-    import pkgutil
-
     for path, function in upstream.replacements().items():
-        owner_path, _, name = path.rpartition(".") if "." in path.partition(":")[2] else path.rpartition(":")
+        module, _, attributes = path.partition(":")
+        *owners, name = attributes.split(".")
         try:
-            owner = pkgutil.resolve_name(owner_path)
+            owner = functools.reduce(getattr, owners, importlib.import_module(module))
             if isinstance(function, types.ModuleType):
                 yield _Replaced(owner, name, getattr(owner, name, _ABSENT), function)
                 continue
             # Of a class, what it holds itself: a static method as such.
             original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
-        except (AttributeError, KeyError, ModuleNotFoundError) as error:
-            if force:
+        except (AttributeError, KeyError, ImportError) as error:
+            if force or (upstream.optional and isinstance(error, ImportError)):
                 continue
             raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
         yield _Replaced(owner, name, original, _served(function, original) if upstream.falls_back else function)

@@ -20,6 +20,9 @@ class Upstream(NamedTuple):
         A module is put where there may be none.
     falls_back : bool
         Whether the drop-ins raise NotImplementedError for calls that are left to upstream.
+    optional : bool
+        Whether modules of the library may be impossible to import, for want of yet another library: their functions are
+        left out.
     aliases : bool
         Whether modules of the library import its functions from one another by name.
     """
@@ -29,3 +32,4 @@ class Upstream(NamedTuple):
     replacements: Callable[[], dict[str, Any]]
     falls_back: bool = True
     aliases: bool = False
+    optional: bool = False
