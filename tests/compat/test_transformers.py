@@ -102,6 +102,41 @@ def test_merged_probabilities(model):
         assert (found[0] != expected[0]).float().mean() <= 1e-4
 
 
+def test_masks_of_sam():
+    module = module_of("sam")
+    given = module.SamImageProcessorPil.__new__(module.SamImageProcessorPil)
+    given.pad_size = {"height": 96, "width": 96}
+    logits = outputs(7, queries=3).masks_queries_logits
+    batch = [logits[:, None, 0], logits[:1]]
+    sizes, inputs = [(50, 77), (130, 131)], [(62, 96), (96, 95)]
+    for options in ({}, {"mask_threshold": 0.5}, {"pad_size": {"height": 128, "width": 96}}):
+        expected = given.post_process_masks(batch, sizes, inputs, **options)
+        with rapidmask.patch("transformers"):
+            assert_same(given.post_process_masks(batch, sizes, inputs, **options), expected)
+            assert_same(given.post_process_masks(batch, torch.tensor(sizes), np.array(inputs), **options), expected)
+    resized = given.post_process_masks(batch, sizes, inputs, binarize=False)
+    with rapidmask.patch("transformers"):
+        for one, other in zip(given.post_process_masks(batch, sizes, inputs, binarize=False), resized, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_what_sam_does_on_every_mask():
+    module = module_of("sam")
+    logits = outputs(8).masks_queries_logits[0]
+    logits[0] = -9
+    functions = {
+        "_compute_stability_score": (logits, 0.0, 1),
+        "_batched_mask_to_box": (logits[None] > 0,),
+        "_mask_to_rle": (logits > 0,),
+    }
+    expected = {name: getattr(module, name)(*arguments) for name, arguments in functions.items()}
+    with rapidmask.patch("transformers"):
+        found = {name: getattr(module, name)(*arguments) for name, arguments in functions.items()}
+    assert found.pop("_mask_to_rle") == expected.pop("_mask_to_rle")
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0, equal_nan=True)
+
+
 def test_run_lengths_of_its_own_kind():
     upstream = module_of("maskformer").binary_mask_to_rle
     rng = np.random.default_rng(0)

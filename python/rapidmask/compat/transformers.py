@@ -6,6 +6,9 @@ Served are, of image processors with torchvision or with Pillow,
   MaskFormer, Mask2Former and OneFormer, but for scores (``return_segmentation_scores``), which are what this avoids;
 - ``post_process_panoptic_segmentation`` of MaskFormer, Mask2Former and OneFormer, and `compute_segments`, which DETR
   has too;
+- ``post_process_masks`` of SAM's processors, to masks; and what SAM's, SAM 2's and SAM 3's do on every mask when they
+  generate masks of a picture: stability scores, boxes and run lengths (``_compute_stability_score``,
+  ``_batched_mask_to_box``, ``_mask_to_rle``), as `rapidmask.compat.sam` has them;
 - `binary_mask_to_rle`: row by row, pairs of a first pixel counted from 1 and a length. It is not COCO's.
 
 Values are interpolated in float32 with other last bits, so that pixels of two classes that are equally likely may go to
@@ -22,6 +25,8 @@ from typing import Any
 from .._upstream import Upstream
 from ..ops.panoptic import panoptic_merge
 from ..ops.semantic import semantic_argmax, semantic_from_queries
+from ..ops.upsample import upsample_masks
+from . import sam
 
 __all__ = ["binary_mask_to_rle", "compute_segments"]
 
@@ -47,7 +52,7 @@ def compute_segments(
         mask_probs,
         pred_scores,
         pred_labels,
-        size=_extents(target_size),
+        size=None if target_size is None else _extents(target_size),
         mask_threshold=float(mask_threshold),
         overlap_threshold=float(overlap_mask_area_threshold),
         fuse=label_ids_to_fuse,
@@ -67,6 +72,32 @@ def binary_mask_to_rle(mask: Any) -> list[int]:
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     edges[1::2] -= edges[::2]
     return edges.tolist()
+
+
+def post_process_masks(
+    self: Any,
+    masks: Any,
+    original_sizes: Any,
+    reshaped_input_sizes: Any,
+    mask_threshold: float = 0.0,
+    binarize: bool = True,
+    pad_size: dict[str, int] | None = None,
+) -> list[Any]:
+    """Resize SAM's logits (b, c, h, w) to its padded input, cut that out, resize it to each image: masks of bool."""
+    padded = self.pad_size if pad_size is None else pad_size
+    sizes, inputs = ([_extents(size) for size in given] for given in (original_sizes, reshaped_input_sizes))
+    if not binarize or len(inputs) < len(sizes) or len(masks) < len(sizes):
+        raise NotImplementedError("post_process_masks: only to masks, of logits for every image")
+    logits = [masks[i] for i in range(len(sizes))]
+    _check_float32(*logits)
+    if any(one.ndim != 4 or one.numel() == 0 for one in logits):
+        raise NotImplementedError("post_process_masks: logits must have shape (b, c, h, w)")
+    intermediate = (int(padded["height"]), int(padded["width"]))
+    stages = [(min(int(h), intermediate[0]), min(int(w), intermediate[1])) for h, w in inputs]
+    return [
+        upsample_masks(one, size, threshold=float(mask_threshold), intermediate=intermediate, crop=crop)
+        for one, size, crop in zip(logits, sizes, stages, strict=True)
+    ]
 
 
 def semantic_of_logits(
@@ -162,8 +193,8 @@ def _with_sizes(batch: Any, sizes: Sequence[Any] | None) -> list[tuple[Any, tupl
     return [(one, None if sizes is None else _extents(sizes[i])) for i, one in enumerate(batch)]
 
 
-def _extents(size: Any) -> tuple[int, int] | None:
-    return None if size is None else (int(size[0]), int(size[1]))
+def _extents(size: Any) -> tuple[int, int]:
+    return int(size[0]), int(size[1])
 
 
 def _infos(segments: Sequence[Any]) -> list[dict[str, Any]]:
@@ -193,6 +224,20 @@ def _replacements() -> dict[str, Any]:
         for model, name in of_logits.items():
             owner = f"transformers.models.{model}.image_processing_{form}{model}:{name}ImageProcessor{suffix}"
             replaced[f"{owner}.post_process_semantic_segmentation"] = semantic_of_logits
+        owner = f"transformers.models.sam.image_processing_{form}sam:SamImageProcessor{suffix}"
+        replaced[f"{owner}.post_process_masks"] = post_process_masks
+    of_masks = {
+        "_batched_mask_to_box": sam.batched_mask_to_box,
+        "_compute_stability_score": sam.calculate_stability_score,
+        "_mask_to_rle": sam.mask_to_rle_pytorch,
+    }
+    for module in (
+        "sam.image_processing_sam",
+        "sam.image_processing_pil_sam",
+        "sam2.image_processing_sam2",
+        "sam3.image_processing_sam3",
+    ):
+        replaced |= {f"transformers.models.{module}:{name}": function for name, function in of_masks.items()}
     return replaced
 
 
