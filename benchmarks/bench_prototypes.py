@@ -27,15 +27,18 @@ def nearly_same(ours: Any, theirs: Any) -> None:
     assert (dense(ours) != dense(theirs)).mean() < _ROUNDING
 
 
-def by_cv2(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray) -> Callable[[], np.ndarray]:
+def by_cv2(
+    prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray, out: np.ndarray | None
+) -> Callable[[], np.ndarray]:
     """A careful loop: the cells of a box are combined, with some around them, and become whole pixels."""
     grid = np.array(prototypes.shape[1:])
     step = grid // np.gcd(grid, _SIZE)  # cells that are whole pixels together
     pixels = step * _SIZE // grid
-    masks = np.empty((len(boxes), *_SIZE), np.uint8)
 
     def run() -> np.ndarray:
-        masks.fill(0)
+        if out is not None:
+            out.fill(0)
+        masks = np.zeros((len(boxes), *_SIZE), np.uint8) if out is None else out
         for mask, factors, box in zip(masks, coefficients, boxes, strict=True):
             (top, left), (bottom, right) = np.ceil(box[[1, 0]]).astype(int), np.ceil(box[[3, 2]]).astype(int)
             first = np.maximum(((top, left) // pixels - 1) * step, 0)
@@ -67,24 +70,42 @@ def by_torch(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray
     return run
 
 
-def masks(peer: str, output: str, into: bool, given: np.ndarray) -> Contest:
+_OPENCV, _OPENCV_NEW, _TORCH = "cv2 within boxes", "cv2 within boxes, into new masks", "torch"
+
+
+def masks(names: tuple[str, ...], output: str, into: bool, given: np.ndarray) -> Contest:
+    """Into memory that is there or into new memory, on our side and on that of peers that can do so."""
     prototypes = given.copy()  # torch asks for writable memory
     coefficients, boxes = cases.detections(_COUNT, len(prototypes), _SIZE)
-    out = np.zeros((_COUNT, *_SIZE), np.uint8) if into else None
-    peers = {"cv2 within boxes": by_cv2, "torch": by_torch}
+    shape = (_COUNT, _SIZE[0], -(-_SIZE[1] // 64) * 8) if output == "packed" else (_COUNT, *_SIZE)
+    out = np.zeros(shape, np.uint8) if into else None
+    peers = {
+        _OPENCV: lambda: by_cv2(prototypes, coefficients, boxes, np.zeros((_COUNT, *_SIZE), np.uint8)),
+        _OPENCV_NEW: lambda: by_cv2(prototypes, coefficients, boxes, None),
+        _TORCH: lambda: by_torch(prototypes, coefficients, boxes),
+    }
     return Contest(
         lambda: rapidmask.decode_prototypes(prototypes, coefficients, boxes, _SIZE, output=output, out=out),
-        [Peer(peer, peers[peer](prototypes, coefficients, boxes), nearly_same)],
+        [Peer(name, peers[name](), nearly_same) for name in names],
     )
 
 
 _SMOOTH, _NOISY = "prototypes 32×160²", "noisy prototypes 32×160²"
-_TO_PACKED, _TO_UINT8 = "300 boxes → 720×1280, packed", "300 boxes → 720×1280, uint8 with out="
+_TO_PACKED, _TO_UINT8 = "300 boxes → 720×1280, packed", "300 boxes → 720×1280, uint8"
 
 COMPARISONS = [
-    Comparison(_TO_PACKED, _SMOOTH, partial(masks, "cv2 within boxes", "packed", False), bar=15.0, goal=30.0),
-    Comparison(_TO_PACKED, _SMOOTH, partial(masks, "torch", "packed", False), bar=900.0, goal=2000.0),
-    Comparison(_TO_PACKED, _NOISY, partial(masks, "cv2 within boxes", "packed", False)),
-    Comparison(_TO_UINT8, _SMOOTH, partial(masks, "cv2 within boxes", "uint8", True), bar=4.0),
-    Comparison(_TO_UINT8, _NOISY, partial(masks, "cv2 within boxes", "uint8", True)),
+    Comparison(
+        f"{_TO_PACKED} with out=",
+        _SMOOTH,
+        partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True),
+        bar=15.0,
+        goal=30.0,
+        against=_OPENCV_NEW,
+    ),
+    Comparison(f"{_TO_PACKED} with out=", _SMOOTH, partial(masks, (_TORCH,), "packed", True), bar=900.0, goal=2000.0),
+    Comparison(_TO_PACKED, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", False)),
+    Comparison(f"{_TO_PACKED} with out=", _NOISY, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True)),
+    Comparison(f"{_TO_UINT8} with out=", _SMOOTH, partial(masks, (_OPENCV,), "uint8", True), bar=4.0),
+    Comparison(f"{_TO_UINT8} with out=", _NOISY, partial(masks, (_OPENCV,), "uint8", True)),
+    Comparison(_TO_UINT8, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", False)),
 ]

@@ -43,6 +43,8 @@ void combine_rows(const float* planes, std::int64_t stride, const float* coeffic
 
 void combine(const float* planes, std::int64_t stride, const float* coefficients, std::int64_t channels,
              std::int64_t rows, std::int64_t n, float* to, std::int64_t to_stride) {
+  if (rows == 4) return combine_rows<4>(planes, stride, coefficients, channels, n, to, to_stride);
+  if (rows == 3) return combine_rows<3>(planes, stride, coefficients, channels, n, to, to_stride);
   if (rows == 2) return combine_rows<2>(planes, stride, coefficients, channels, n, to, to_stride);
   combine_rows<1>(planes, stride, coefficients, channels, n, to, to_stride);
 }

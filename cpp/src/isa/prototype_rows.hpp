@@ -9,8 +9,8 @@ namespace rapidmask {
 
 // So many floats more than asked for are read of planes and written, at most.
 inline constexpr std::int64_t kPrototypeSlack = 16;
-// The rows of one call at most: with two vectors of columns each they keep the processor's adders busy.
-inline constexpr std::int64_t kPrototypeRows = 2;
+// The rows of one call at most: with two vectors of columns each, as boxes have them, they keep the adders busy.
+inline constexpr std::int64_t kPrototypeRows = 4;
 
 struct PrototypeRows {
   // Values [0, n) of the sum over k of coefficients[k] · planes[k · stride], of `rows` rows, which lie `channels` ·

@@ -142,6 +142,31 @@ struct Counters {
     for (const std::int32_t lane : lanes) sum += lane;
     return sum;
   }
+#elif defined(__AVX2__)
+  __m256i area = _mm256_setzero_si256(), high = area, low = area;
+  template <bool kStrict>
+  void add(Block value, std::uint32_t bits, std::uint32_t valid, const Foreground& foreground) {
+    constexpr int kHow = kStrict ? _CMP_GT_OQ : _CMP_GE_OQ;
+    const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const auto lanes_of = [&](std::uint32_t mask) {
+      return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(mask)), lane), lane);
+    };
+    const __m256i of = lanes_of(valid);
+    const auto count = [&](__m256i& counts, float limit) {
+      const __m256 mask = _mm256_cmp_ps(value.v, _mm256_set1_ps(limit), kHow);
+      counts = _mm256_sub_epi32(counts, _mm256_and_si256(_mm256_castps_si256(mask), of));
+    };
+    area = _mm256_sub_epi32(area, lanes_of(bits));
+    count(high, foreground.high);
+    count(low, foreground.low);
+  }
+  static std::int64_t total(__m256i counts) {
+    std::int32_t lanes[8];
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), counts);
+    std::int64_t sum = 0;
+    for (const std::int32_t count : lanes) sum += count;
+    return sum;
+  }
 #else
   std::int64_t area = 0, high = 0, low = 0;
   template <bool kStrict>

@@ -37,10 +37,23 @@ void sure_values(const float* x, std::int64_t n, const SureBounds& bounds, std::
     *background++ = compare64<false>(x + i, low);
   }
   if (i == n) return;
+#if defined(__AVX512BW__)
+  std::uint64_t sure[2] = {};
+  for (int k = 0; i + k < n; k += kBlock) {
+    const std::int64_t left = n - i - k;
+    const auto valid = static_cast<__mmask16>(left >= kBlock ? kAllOfBlock : (1u << left) - 1);
+    const Block block{_mm512_maskz_loadu_ps(valid, x + i + k)};
+    sure[0] |= std::uint64_t{above<true>(block, high)} << k;
+    sure[1] |= std::uint64_t{not_above(block, low)} << k;
+  }
+  *foreground = sure[0];
+  *background = sure[1];
+#else
   float rest[64] = {};
   std::memcpy(rest, x + i, static_cast<std::size_t>(n - i) * sizeof *rest);
   *foreground = compare64<true>(rest, high);
   *background = compare64<false>(rest, low);
+#endif
 }
 
 // Whether bits [begin, end) are all set.
