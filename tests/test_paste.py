@@ -204,6 +204,25 @@ def test_out(backend, isa, rng, output):
     np.testing.assert_array_equal(dense(found, output), reference.paste_masks(masks, boxes, (30, 70)))
 
 
+@pytest.mark.parametrize(("n", "size"), [(5, (1000, 1001)), (5, (1001, 1024)), (60_000, (8, 9)), (40_000, (2, 65))])
+@pytest.mark.parametrize("offset", [0, 1, 40])
+def test_large_batches(isa, threads, rng, n, size, offset):
+    # Those that are written past the caches: any alignment, and masks that share 64 bytes.
+    masks, boxes = rng.random((n, 3, 4), F), random_boxes(rng, n, *size)
+    boxes[rng.random(n) < 0.2] = 0
+    memory = np.full(n * size[0] * size[1] + 128, 9, np.uint8)
+    out = memory[offset : offset + n * size[0] * size[1]].reshape(n, *size)
+    assert out.nbytes > 4 << 20
+    expected = rapidmask.paste_masks(masks, boxes, size, output="packed").to_dense(np.uint8)
+    for count in (1, 2):
+        threads(count)
+        out[...] = 7
+        assert rapidmask.paste_masks(masks, boxes, size, output="uint8", out=out) is out
+        np.testing.assert_array_equal(out, expected)
+        assert (memory[:offset] == 9).all()
+        assert (memory[offset + out.size :] == 9).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_number_of_threads(threads, rng, count):
     masks, boxes = rng.random((9, 9, 8), F), random_boxes(rng, 9, 600, 700)

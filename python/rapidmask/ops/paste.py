@@ -75,10 +75,10 @@ def paste_masks(
     is no foreground. No image of values is ever made: between four values that lie on one side of the threshold pixels
     are set in runs, and only around its crossings are they interpolated. "rle" encodes mask by mask.
 
-    detectron2 gives no mask for a box without extent either, mmdet paints its middle column or row, and torchvision a
-    box of one pixel. torchvision takes the share by which a box grows from the mask's width for both axes: for masks
-    that are not square the results differ. Neither returns bool: detectron2 does with a threshold of at least 0,
-    torchvision gives the values, which its models compare with 0.5.
+    For a box without extent detectron2 has no foreground either, mmdet paints the mask's middle column or row, and
+    torchvision one pixel. torchvision lets both sides of a box grow by the share of the mask's width: for masks that
+    are not square its results differ. It returns the values, which its models compare with 0.5; detectron2 returns
+    bool, or the values as uint8 where the threshold is negative.
 
     On a device: three launches, no synchronisation (but for "rle"); statistics take five more.
 
