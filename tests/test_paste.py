@@ -37,12 +37,12 @@ def dense(masks, output):
 def assert_pastes(masks, boxes, size, outputs=OUTPUTS, **rule):
     expected = reference.paste_masks(masks, boxes, size, **rule)
     for output in outputs:
-        given = rapidmask.paste_masks(masks, boxes, size, output=output, return_stats=True, **rule)
-        found = dense(given[0], output)
+        given, stats = rapidmask.paste_masks(masks, boxes, size, output=output, return_stats=True, **rule)
+        found = dense(given, output)
         np.testing.assert_array_equal(found, expected, err_msg=f"{output} {rule}")
-        assert given[1].dtype == given[2].dtype == np.int64
-        np.testing.assert_array_equal(given[1], expected.sum((1, 2)))
-        np.testing.assert_array_equal(given[2], masks_reference.boxes(expected))
+        assert stats.areas.dtype == stats.boxes.dtype == np.int64
+        np.testing.assert_array_equal(stats.areas, expected.sum((1, 2)))
+        np.testing.assert_array_equal(stats.boxes, masks_reference.boxes(expected))
 
 
 # Worked examples
@@ -294,7 +294,7 @@ def test_as_torch(isa, rng, method, smooth):
         rough = given.to(form)
         same = rapidmask.paste_masks(rough.float(), corners, (height, width), method=method, output="packed")
         assert rapidmask.paste_masks(rough, corners, (height, width), method=method, output="packed") == same
-    masks, areas, found_boxes = rapidmask.paste_masks(
+    masks, (areas, found_boxes) = rapidmask.paste_masks(
         given, corners, (height, width), method=method, output="rle", return_stats=True
     )
     assert isinstance(masks.counts, torch.Tensor)

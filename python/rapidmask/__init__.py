@@ -50,7 +50,7 @@ from .ops.morphology import (
 )
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
-from .ops.paste import paste_masks
+from .ops.paste import PasteStatistics, paste_masks
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
 from .ops.threshold import hysteresis_threshold, threshold
@@ -75,6 +75,7 @@ __all__ = [
     "PackedMasks",
     "PanopticQuality",
     "PanopticScores",
+    "PasteStatistics",
     "RLEMasks",
     "__version__",
     "adaptive_threshold",

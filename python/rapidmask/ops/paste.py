@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
@@ -12,6 +12,21 @@ from .._containers import PackedMasks, RLEMasks, _as_size
 from ._masks import Masks, Output, check_output
 
 _LARGEST_EXTENT = 2**31 - 1
+
+
+class PasteStatistics(NamedTuple):
+    """What is known of pasted masks.
+
+    Attributes
+    ----------
+    areas : array of int64, shape (N,)
+        The number of pixels of each mask.
+    boxes : array of int64, shape (N, 4)
+        The bounding box (x0, y0, x1, y1) of each, half-open; zeros for an empty mask.
+    """
+
+    areas: Array
+    boxes: Array
 
 
 def paste_masks(
@@ -26,7 +41,7 @@ def paste_masks(
     output: Output = "bool",
     return_stats: bool = False,
     out: Array | None = None,
-) -> Any:
+) -> Masks | tuple[Masks, PasteStatistics]:
     """Stretch masks to their boxes in an image and compare them with a threshold.
 
     Parameters
@@ -58,8 +73,9 @@ def paste_masks(
     Returns
     -------
     array of shape (N, H, W), PackedMasks or RLEMasks
-        In the library and on the device of ``masks``. With ``return_stats`` a tuple of these, the areas, int64 (N,),
-        and the bounding boxes (x0, y0, x1, y1) of foreground, int64 (N, 4), half-open, zeros for an empty mask.
+        In the library and on the device of ``masks``.
+    PasteStatistics
+        Areas and bounding boxes of what is foreground. Only with ``return_stats``.
 
     Raises
     ------
@@ -127,4 +143,4 @@ def paste_masks(
         if form == "packed":
             packed = PackedMasks._wrap(pasted, (height, width))
             pasted = packed.to_rle() if output == "rle" else packed
-    return (pasted, areas, found) if return_stats else pasted
+    return (pasted, PasteStatistics(areas, found)) if return_stats else pasted
