@@ -167,6 +167,30 @@ def _drawn(name: str, side: int) -> Array:
     return np.random.default_rng(9).random((side, side)) > 1e-4  # sparse
 
 
+def detections(count: int, channels: int, size: tuple[int, int]) -> tuple[Array, Array]:
+    """Coefficients (N, channels) and boxes (N, 4) of 20 to 300 pixels, what a detector gives for one frame."""
+    rng = np.random.default_rng(5)
+    boxes = np.empty((count, 4), np.float32)
+    for box in boxes:
+        extent = rng.uniform(20, 300, 2)
+        corner = rng.uniform(0, 1, 2) * (np.array(size[::-1]) - extent)
+        box[:] = [*corner, *(corner + extent)]
+    return rng.standard_normal((count, channels), np.float32), boxes
+
+
+def _planes(count: int, side: int, seed: int, noise: float = 0.0) -> Array:
+    """Smooth planes of about unit deviation, with noise of its own in each pixel."""
+    planes = np.stack([np.ascontiguousarray(_smooth((side, side), side // 16, seed=seed + i)) for i in range(count)])
+    if noise:
+        planes += noise * np.random.default_rng(seed).standard_normal(planes.shape, np.float32)
+    return planes
+
+
+def _queries(noise: float = 0.0) -> Array:
+    """Logits of a hundred queries' masks, a third of them positive."""
+    return 6 * _planes(100, 256, 600, noise) - 3
+
+
 def _polygons(count: int, vertices: int, size: tuple[int, int]) -> Array:
     """Wobbly rings (N, K, 2) of 20 to 250 pixels across, as annotators draw objects."""
     rng = np.random.default_rng(15)
@@ -230,6 +254,9 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "volume 256³": partial(_volume, 256),
     "noisy volume 256³": lambda: np.random.default_rng(10).random((256, 256, 256), np.float32) < 0.3,
     "SAM logits 64×256²": lambda: np.stack([_smooth((256, 256), 32, seed=300 + i) for i in range(64)]) - 0.5,
+    "noisy logits 64×256²": lambda: np.random.default_rng(16).standard_normal((64, 256, 256), np.float32),
+    "prototypes 32×160²": lambda: np.stack([_smooth((160, 160), 16, seed=400 + i) for i in range(32)]),
+    "noisy prototypes 32×160²": lambda: np.random.default_rng(17).standard_normal((32, 160, 160), np.float32),
     "checkerboard2k": partial(_drawn, "checkerboard", 2048),
     "comb2k": partial(_drawn, "comb", 2048),
     "rings2k": partial(_drawn, "rings", 2048),
@@ -254,6 +281,12 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "noisy labels 150 2 MP": partial(_label_maps, 150, (1024, 2048), noisy=True),
     "noisy labels 2 2 MP": partial(_label_maps, 2, (1024, 2048), noisy=True),
     "SAM logits 64×1024²": lambda: np.stack([_smooth((1024, 1024), 128, seed=300 + i) for i in range(64)]) - 0.5,
+    "classes 150×512²": lambda: 3 * _planes(150, 512, 400),
+    "noisy classes 150×512²": lambda: 3 * _planes(150, 512, 400, noise=0.1),
+    "white classes 150×512²": lambda: np.random.default_rng(16).standard_normal((150, 512, 512), np.float32),
+    "queries 100×256²": _queries,
+    "noisy queries 100×256²": partial(_queries, 0.1),
+    "white queries 100×256²": lambda: np.random.default_rng(17).standard_normal((100, 256, 256), np.float32),
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

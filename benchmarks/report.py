@@ -38,6 +38,11 @@ FAMILIES = (
     "paste",
     "measure",
     "confusion",
+    "upsample",
+    "prototypes",
+    "semantic",
+    "panoptic",
+    "pipeline",
     "overhead",
 )
 

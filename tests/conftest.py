@@ -34,9 +34,10 @@ class OnDevice:
     """The functions of `_cuda` for NumPy arrays, which travel to the device and back."""
 
     with_out = (  # whose last argument may be out=
-        "clean_scores", "clear_border", "component_areas", "distance_transform", "fill_holes", "keep_largest", "label",
-        "label_values", "morphology", "paste_masks", "remove_small_holes", "remove_small_objects",
-        "remove_small_regions", "rle_decode", "threshold", "unpack",
+        "clean_scores", "clear_border", "component_areas", "decode_prototypes", "distance_transform", "fill_holes",
+        "keep_largest", "label", "label_values", "morphology", "non_overlapping", "paint_masks", "panoptic_merge",
+        "paste_masks", "remove_small_holes", "remove_small_objects", "remove_small_regions", "rle_decode",
+        "semantic_argmax", "threshold", "unpack", "upsample_masks",
     )  # fmt: skip
 
     def __init__(self):

@@ -37,8 +37,13 @@ for box in BOXES:
     box[top : top + 8, left : left + 90] = True
 SCORES = RANDOM.random(80)
 LISTED = {1: 0, 2: 1, 3: 1}
-CORNERS = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
+PASTED = np.array([[-3, 2, 50, 33.5], [20.5, 10, 68, 60]], np.float32)
 LABELS = RANDOM.integers(0, 2, 80)
+
+LOGITS = RANDOM.normal(size=(9, 20, 33)).astype(np.float32)
+CLASSES = RANDOM.integers(-1, 3, (20, 300))
+COEFFICIENTS = RANDOM.normal(size=(3, 2)).astype(np.float32)
+CORNERS = np.array([[0, 0, 99, 60], [10.5, 3, 70, 41], [50, 20, 52, 99]], np.float32)
 
 CLEANING = {"max_hole_area": 5, "max_sprinkle_area": 5}
 METHODS = ("otsu", "li", "yen", "isodata", "triangle", "mean", "minimum")
@@ -59,6 +64,12 @@ def in_tiles(call):
         return result
 
     return call_in_tiles
+
+
+def counted(result):
+    """The masks and their statistics."""
+    masks, statistics = result
+    return [masks, *statistics]
 
 
 def tables(masks, connectivity):
@@ -113,6 +124,22 @@ CALLS = {
         for labels in (None, LABELS)
     ],
     "mask_nmm": over(rapidmask.mask_nmm, [BOXES, rapidmask.pack(BOXES)], SCORES, 0.5, labels=LABELS),
+    "panoptic_merge": lambda: [
+        rapidmask.panoptic_merge(LOGITS[:n], SCORES[:n], LABELS[:n], size=(30, 50), activation=activation, fuse=[1])[0]
+        for n, activation in ((9, None), (9, "sigmoid"))
+    ],
+    "panoptic_merge of many": lambda: [
+        rapidmask.panoptic_merge(np.ones((4097, 1, 2), np.float16), np.ones(4097), np.ones(4097, int))[0]
+    ],
+    "instance_merge": lambda: [
+        rapidmask.instance_merge(masks, SCORES[:9], LABELS[:9], semantic=CLASSES, min_stuff_area=9)[0]
+        for masks in (BOXES[:9], rapidmask.pack(BOXES[:9]))
+    ],
+    "resolve_overlaps": over(rapidmask.resolve_overlaps, [MASKS, PACKED, BOXES]),
+    "non_overlapping": over(rapidmask.non_overlapping, [LOGITS, LOGITS.astype(np.float16)]),
+    "semantic_argmax": over(rapidmask.semantic_argmax, [LOGITS, LOGITS.astype(np.float16)], (30, 50), ignore=2),
+    "semantic_argmax in stages": over(rapidmask.semantic_argmax, [LOGITS], intermediate=(25, 40), crop=(20, 40)),
+    "semantic_from_queries": lambda: [rapidmask.semantic_from_queries(LOGITS[0, :9, :7], LOGITS, (30, 50))],
     "confusion_matrix": lambda: [
         rapidmask.confusion_matrix(labels // 64, BYTES // 32, classes, out_of_range="skip")
         for labels in (BYTES, INTEGERS)
@@ -126,8 +153,25 @@ CALLS = {
         for output in ("uint8", "packed")
         for dtype in (np.float16, np.float32)
         for masks, stats in [
-            rapidmask.paste_masks(FLOATS[:, :9, :9].astype(dtype), CORNERS, (40, 70), output=output, return_stats=True)
+            rapidmask.paste_masks(FLOATS[:, :9, :9].astype(dtype), PASTED, (40, 70), output=output, return_stats=True)
         ]
+    ],
+    "upsample_masks": lambda: [
+        part
+        for logits in (FLOATS, FLOATS.astype(np.float16))
+        for stages in ({}, {"intermediate": (50, 60), "crop": (33, 60)})
+        for output in ("uint8", "packed")
+        for part in counted(rapidmask.upsample_masks(logits, (45, 130), output=output, return_stats=True, **stages))
+    ],
+    "decode_prototypes": lambda: [
+        part
+        for crop in ("after", "before")
+        for factor in (1, 2)
+        for part in counted(
+            rapidmask.decode_prototypes(
+                FLOATS, COEFFICIENTS, CORNERS, (60, 99), crop=crop, pre_upsample=factor, return_stats=True
+            )
+        )
     ],
     "rle_encode": over(rapidmask.rle_encode, [MASKS, PACKED, WIDE, SPIRALS]),
     "rle_decode": lambda: [

@@ -17,6 +17,13 @@ from inputs import refuses
 TIMEOUT = 60  # seconds, for what would hang
 
 RINGS = np.random.default_rng(1).uniform(-50, 650, (60, 200, 2))
+
+
+def logits(image):
+    """A part of an image as what models give."""
+    return image[:, :200, :200].astype(np.float32)
+
+
 BOXED = np.random.default_rng(3).random((8, 28, 28), np.float32)
 CORNERS = np.sort(np.random.default_rng(2).uniform(-50, 650, (8, 2, 2)), 1).reshape(8, 4).astype(np.float32)
 OPERATIONS = {
@@ -56,6 +63,13 @@ OPERATIONS = {
     "polygons": lambda masks, image: np.concatenate(rapidmask.masks_to_polygons(masks[1, :99], simplify=False)[0]),
     "polygons_to_masks": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601)),
     "polygons_to_masks rle": lambda masks, image: rapidmask.polygons_to_masks(RINGS, (600, 601), output="rle").counts,
+    "upsample_masks": lambda masks, image: rapidmask.upsample_masks(logits(image)[:2], (900, 901), threshold=0.3),
+    "upsample_masks rle": lambda masks, image: (
+        rapidmask.upsample_masks(logits(image), (300, 301), threshold=0.3, output="rle").counts
+    ),
+    "decode_prototypes": lambda masks, image: rapidmask.decode_prototypes(
+        logits(image), logits(image)[0, :30, :8] - 0.5, np.tile([9, 9, 300, 280], (30, 1)), (300, 301)
+    ),
     "rle |": lambda masks, image: (rapidmask.rle_encode(masks) | rapidmask.rle_encode(masks[0])).counts,
 }
 

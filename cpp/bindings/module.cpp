@@ -32,8 +32,13 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_measure(module);
   bind_morphology(module);
   bind_overlap(module);
+  bind_panoptic(module);
   bind_paste(module);
   bind_rle(module);
+  bind_semantic(module);
+  bind_prototypes(module);
+  bind_rle(module);
+  bind_upsample(module);
 #if defined(RM_BACKEND_CPU)
   bind_coco(module);
   bind_polygon(module);

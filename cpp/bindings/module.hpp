@@ -15,8 +15,13 @@ void bind_distance(pybind11::module_& module);
 void bind_measure(pybind11::module_& module);
 void bind_morphology(pybind11::module_& module);
 void bind_overlap(pybind11::module_& module);
+void bind_panoptic(pybind11::module_& module);
 void bind_paste(pybind11::module_& module);
 void bind_rle(pybind11::module_& module);
+void bind_semantic(pybind11::module_& module);
+void bind_prototypes(pybind11::module_& module);
+void bind_rle(pybind11::module_& module);
+void bind_upsample(pybind11::module_& module);
 #if defined(RM_BACKEND_CPU)
 void bind_coco(pybind11::module_& module);
 void bind_polygon(pybind11::module_& module);

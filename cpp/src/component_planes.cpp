@@ -28,13 +28,12 @@ void PaddedBits::load(const Masks& masks, std::int64_t i, bool background, bool 
     });
     return;
   }
-  for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    pack_rows().pack(mask + (z * masks.h + y) * masks.w, 1, masks.w, row(z, y));
+  for_each_stripe(parallel, [&](std::int64_t row, std::int64_t rows, std::uint64_t* bits) {
+    pack_rows().pack_strided(mask + row * masks.w, rows, masks.w, background, bits, stride_);
   });
-  if (background) invert(parallel);
 }
 
-void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel) {
+void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel) const {
   std::uint8_t* mask = masks.mask(i);
   if (masks.packed) {
     auto* words = reinterpret_cast<std::uint64_t*>(mask);
@@ -44,9 +43,8 @@ void PaddedBits::store(const MutableMasks& masks, std::int64_t i, bool backgroun
     });
     return;
   }
-  if (background) invert(parallel);
-  for_each_row(parallel, [&](std::int64_t z, std::int64_t y) {
-    pack_rows().unpack(row(z, y), 1, masks.w, mask + (z * masks.h + y) * masks.w);
+  for_each_stripe(parallel, [&](std::int64_t row, std::int64_t rows, std::uint64_t* bits) {
+    pack_rows().unpack_strided(bits, stride_, rows, masks.w, background, mask + row * masks.w);
   });
 }
 

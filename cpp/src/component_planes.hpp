@@ -58,10 +58,9 @@ class PaddedBits {
     return 1 + (z * slice_bands_ + (y >> band_shift_)) * stride_;
   }
 
-  // Mask i of a batch, or its background, and back, in one plane. Inverts it where it stores the background of dense
-  // masks.
+  // Mask i of a batch, or its background, and back, in one plane.
   void load(const Masks& masks, std::int64_t i, bool background, bool parallel);
-  void store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel);
+  void store(const MutableMasks& masks, std::int64_t i, bool background, bool parallel) const;
 
   void invert(bool parallel);
   // The same rows in two planes.

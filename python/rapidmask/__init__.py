@@ -11,6 +11,7 @@ from ._dispatch import cuda_status
 from ._errors import CudaError
 from ._patch import patch, unpatch
 from ._runtime import get_num_threads, isa, isa_levels, set_isa, set_num_threads
+from .ops._decoded import MaskStatistics
 from .ops.clean_scores import clean_scores
 from .ops.components import (
     Components,
@@ -50,9 +51,19 @@ from .ops.morphology import (
 )
 from .ops.overlap import mask_iou, mask_nmm, mask_nms, matrix_nms, nms_from_iou, soft_nms
 from .ops.pack import pack, unpack
+from .ops.panoptic import (
+    InstanceSegment,
+    PanopticSegment,
+    instance_merge,
+    non_overlapping,
+    panoptic_merge,
+    resolve_overlaps,
+)
 from .ops.paste import PasteStatistics, paste_masks
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
+from .ops.prototypes import decode_prototypes
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
+from .ops.semantic import semantic_argmax, semantic_from_queries
 from .ops.threshold import hysteresis_threshold, threshold
 from .ops.threshold_local import adaptive_threshold, threshold_local, threshold_niblack, threshold_sauvola
 from .ops.threshold_values import (
@@ -65,6 +76,7 @@ from .ops.threshold_values import (
     threshold_triangle,
     threshold_yen,
 )
+from .ops.upsample import upsample_masks
 from .ops.watershed import watershed
 
 __all__ = [
@@ -72,9 +84,12 @@ __all__ = [
     "Components",
     "ConfusionMatrix",
     "CudaError",
+    "InstanceSegment",
+    "MaskStatistics",
     "PackedMasks",
     "PanopticQuality",
     "PanopticScores",
+    "PanopticSegment",
     "PasteStatistics",
     "RLEMasks",
     "__version__",
@@ -93,6 +108,7 @@ __all__ = [
     "connected_components",
     "cross",
     "cuda_status",
+    "decode_prototypes",
     "diamond",
     "dice",
     "dilate",
@@ -104,6 +120,7 @@ __all__ = [
     "get_num_threads",
     "gradient",
     "hysteresis_threshold",
+    "instance_merge",
     "isa",
     "isa_levels",
     "keep_largest",
@@ -118,9 +135,11 @@ __all__ = [
     "matrix_nms",
     "mean_iou",
     "nms_from_iou",
+    "non_overlapping",
     "opening",
     "overlay",
     "pack",
+    "panoptic_merge",
     "panoptic_quality",
     "paste_masks",
     "patch",
@@ -129,12 +148,15 @@ __all__ = [
     "remove_small_holes",
     "remove_small_objects",
     "remove_small_regions",
+    "resolve_overlaps",
     "rle_decode",
     "rle_encode",
     "rle_encode_labels",
     "rle_from_string",
     "rle_merge",
     "rle_to_string",
+    "semantic_argmax",
+    "semantic_from_queries",
     "set_isa",
     "set_num_threads",
     "soft_nms",
@@ -154,6 +176,7 @@ __all__ = [
     "threshold_yen",
     "unpack",
     "unpatch",
+    "upsample_masks",
     "watershed",
     "white_tophat",
 ]

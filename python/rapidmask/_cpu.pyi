@@ -117,6 +117,55 @@ def matrix_nms(
 def mask_nmm(
     masks: Array, width: int | None, scores: Array, labels: Array | None, threshold: float, metric: str
 ) -> tuple[Any, Any]: ...
+def panoptic_merge(
+    mask_probs: Array,
+    scores: Array,
+    labels: Array,
+    height: int,
+    width: int,
+    activation: str,
+    weight_by_score: bool,
+    mask_threshold: float,
+    overlap_threshold: float,
+    keeps_equal: bool,
+    inner: bool,
+    fuse: list[int],
+    numbering: str,
+    void_id: int,
+    first_id: int,
+    step: int,
+    out: Array | None,
+) -> tuple[Any, Any]: ...
+def paint_masks(
+    masks: Array,
+    width: int | None,
+    scores: Array | None,
+    function: str,
+    by_score: bool,
+    over: bool,
+    by_visible: bool,
+    limit: float,
+    least_score: float,
+    leaves_out_empty: bool,
+    out: Array | None,
+) -> tuple[Any, Any, Any]: ...
+def count_unpainted(map: Array, classes: Array, count: int) -> Any: ...
+def number_painting(map: Array, ids: Array, classes: Array | None, class_ids: Array) -> None: ...
+def non_overlapping(scores: Array, object_scores: Array | None, background: float, out: Array | None) -> Any: ...
+def semantic_argmax(
+    logits: Array,
+    height: int,
+    width: int,
+    classes: list[int],
+    least: float,
+    void_label: int,
+    dtype: str,
+    out: Array | None,
+) -> Any: ...
+def resize_planes(
+    planes: Array, height: int, width: int, rows: int, columns: int, function: str, argument: str
+) -> Any: ...
+def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
 def paste_masks(
     masks: Array,
     boxes: Array,
@@ -130,6 +179,34 @@ def paste_masks(
     with_statistics: bool,
     out: Array | None,
 ) -> tuple[Any, Any, Any]: ...
+def decode_prototypes(
+    prototypes: Array,
+    coefficients: Array,
+    boxes: Array,
+    batch_index: Array | None,
+    size: tuple[int, int],
+    threshold: float,
+    op: str,
+    crop: str,
+    letterbox: tuple[int, int] | None,
+    pre_upsample: int,
+    activation: str,
+    output: str,
+    offset: float | None,
+    out: Array | None,
+) -> tuple[Any, Any, Any, Any]: ...
+def upsample_masks(
+    logits: Array,
+    size: tuple[int, int],
+    intermediate: tuple[int, int] | None,
+    crop: tuple[int, int] | None,
+    threshold: float,
+    op: str,
+    activation: str,
+    output: str,
+    offset: float | None,
+    out: Array | None,
+) -> tuple[Any, Any, Any, Any]: ...
 
 # Host memory only.
 def paste_masks_rle(
@@ -179,3 +256,27 @@ def set_num_threads(count: int) -> None: ...
 def isa() -> str: ...
 def isa_levels() -> list[str]: ...
 def set_isa(name: str) -> None: ...
+def decode_prototype_runs(
+    prototypes: Array,
+    coefficients: Array,
+    boxes: Array,
+    batch_index: Array | None,
+    size: tuple[int, int],
+    threshold: float,
+    op: str,
+    crop: str,
+    letterbox: tuple[int, int] | None,
+    pre_upsample: int,
+    activation: str,
+    offset: float | None,
+) -> tuple[tuple[Any, Any], Any, Any, Any]: ...
+def upsample_runs(
+    logits: Array,
+    size: tuple[int, int],
+    intermediate: tuple[int, int] | None,
+    crop: tuple[int, int] | None,
+    threshold: float,
+    op: str,
+    activation: str,
+    offset: float | None,
+) -> tuple[tuple[Any, Any], Any, Any, Any]: ...

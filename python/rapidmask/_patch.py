@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
 import threading
+import types
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
-_LIBRARIES = ("pycocotools",)
+from ._upstream import Upstream
+
+# The module of `rapidmask.compat` that stands in for each library.
+_COMPAT = {
+    "detectron2": "detectron2",
+    "pycocotools": "pycocotools",
+    "sam2": "sam",
+    "scipy": "scipy_ndimage",
+    "segment_anything": "sam",
+    "supervision": "supervision",
+    "torchvision": "torchvision",
+}
+
+_ABSENT = object()  # what stands under a name that there is not
+
+
+class _Replaced(NamedTuple):
+    """A name of a module or class, what stood there before a patch, and what does now."""
+
+    owner: Any
+    name: str
+    original: Any
+    function: Any
+
+
+class _State(NamedTuple):
+    patches: int  # in place
+    replaced: list[_Replaced]
+    aliases: str  # the package whose modules may have imported what was replaced, or ""
+
 
 _lock = threading.RLock()
-# By library that is patched: how many patches are in place, and what stood there before by module and name.
-_patched: dict[str, tuple[int, dict[tuple[str, str], Any]]] = {}
+_patched: dict[str, _State] = {}
 
 
 class Patch:
-    """What `patch` put in place; leaving it as a context manager takes it away."""
+    """What `patch` put in place; leaving it as a context manager takes it away.
 
-    def __init__(self, libraries: tuple[str, ...]) -> None:
+    Attributes
+    ----------
+    replaced : tuple of str
+        The functions that are rapidmask's while the patch lasts, as ``"module:name"``.
+    """
+
+    def __init__(self, libraries: tuple[str, ...], replaced: tuple[str, ...]) -> None:
         self._libraries = libraries
+        self.replaced = replaced
 
     def __enter__(self) -> Patch:
         return self
@@ -36,35 +75,43 @@ class Patch:
                 _leave(library)
 
     def __repr__(self) -> str:
-        return f"Patch({', '.join(map(repr, self._libraries))})"
+        if not self._libraries:
+            return "<rapidmask.Patch: undone>"
+        return f"<rapidmask.Patch of {', '.join(self._libraries)}: {len(self.replaced)} functions>"
 
 
-def patch(*libraries: str) -> Patch:
+def patch(*libraries: str, force: bool = False) -> Patch:
     """Put rapidmask in place of functions of other libraries.
 
     Parameters
     ----------
-    *libraries : {"pycocotools"}
-        The libraries, which are imported. `rapidmask.compat` has a module for each, which says what version it follows
-        and where it differs.
+    *libraries : str
+        The libraries, which are imported: "detectron2", "pycocotools", "sam2", "scipy", "segment_anything",
+        "supervision", "torchvision". `rapidmask.compat` has a module for each (`compat.sam`, `compat.scipy_ndimage`),
+        which says what version it follows and where it differs.
+    force : bool
+        Patch versions that the drop-ins were not written for too, and leave alone what they do not have.
 
     Returns
     -------
     Patch
-        A context manager at whose end the functions are restored; without it they stay until `unpatch`.
+        A context manager at whose end the functions are restored; without it they stay until `unpatch`. Its
+        ``replaced`` names them.
 
     Raises
     ------
     ValueError
         If there is no drop-in for a library, or none is named.
     ImportError
-        If a library is not installed. Nothing is patched then.
+        If a library is not installed, or is of another version or lacks a function and ``force`` is not set. Nothing is
+        patched then.
 
     Notes
     -----
-    Functions are replaced in their modules: ``pycocotools.mask.iou`` is rapidmask's for everyone who calls it by that
-    name, ``pycocotools.coco.COCO``, ``COCOeval`` and torchmetrics among them; who imported the function itself before
-    keeps upstream's. Patches of one library may be nested; the last to leave restores it.
+    Functions are replaced where they are defined: ``pycocotools.mask.iou`` is rapidmask's for everyone who calls it by
+    that name, ``pycocotools.coco.COCO``, ``COCOeval`` and torchmetrics among them; who imported the function itself
+    before keeps upstream's. What a drop-in does not serve (a rank, a data type, an option) goes to upstream's own
+    function. Patches of one library may be nested; the last to leave restores it.
 
     Examples
     --------
@@ -73,19 +120,20 @@ def patch(*libraries: str) -> Patch:
     ...     evaluator.evaluate()
     """
     if not libraries:
-        raise ValueError(f"patch: name at least one library of {', '.join(_LIBRARIES)}")
+        raise ValueError(f"patch: name at least one library of {', '.join(_COMPAT)}")
     _check("patch", libraries)
     entered: list[str] = []
     with _lock:
         try:
             for library in libraries:
-                _enter(library)
+                _enter(library, force)
                 entered.append(library)
         except BaseException:
             for library in entered:
                 _leave(library)
             raise
-    return Patch(libraries)
+        names = tuple(sorted(_name(entry) for library in libraries for entry in _patched[library].replaced))
+    return Patch(libraries, names)
 
 
 def unpatch(*libraries: str) -> None:
@@ -105,39 +153,112 @@ def unpatch(*libraries: str) -> None:
     with _lock:
         for library in libraries or tuple(_patched):
             if library in _patched:
-                _restore(_patched.pop(library)[1])
+                _restore(_patched.pop(library))
 
 
 def _check(function: str, libraries: tuple[str, ...]) -> None:
     for library in libraries:
-        if library not in _LIBRARIES:
-            raise ValueError(f"{function}: libraries must be of {', '.join(_LIBRARIES)}, got {library!r}")
+        if library not in _COMPAT:
+            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {library!r}")
 
 
-def _enter(library: str) -> None:
+def _enter(library: str, force: bool) -> None:
     if library in _patched:
-        count, originals = _patched[library]
-        _patched[library] = (count + 1, originals)
+        state = _patched[library]
+        _patched[library] = state._replace(patches=state.patches + 1)
         return
-    replacements = importlib.import_module(f"rapidmask.compat.{library}").replacements()
-    targets = {tuple(name.rsplit(".", 1)): function for name, function in replacements.items()}
-    originals = {(module, name): getattr(importlib.import_module(module), name) for module, name in targets}
-    for (module, name), function in targets.items():
-        setattr(importlib.import_module(module), name, function)
-    _patched[library] = (1, originals)
+    upstream: Upstream = importlib.import_module(f"rapidmask.compat.{_COMPAT[library]}").UPSTREAMS[library]
+    if not force:
+        _check_version(library, upstream)
+    replaced = list(_resolved(library, upstream, force))
+    for entry in replaced:
+        setattr(entry.owner, entry.name, entry.function)
+    _patched[library] = _State(1, replaced, library if upstream.aliases else "")
+    if upstream.aliases:
+        _rename(library, {id(entry.original): entry.function for entry in replaced})
+
+
+def _check_version(library: str, upstream: Upstream) -> None:
+    import importlib.metadata  # as long to import as the rest of rapidmask
+
+    try:
+        version = importlib.metadata.version(upstream.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        importlib.import_module(library)  # says that it is missing, if it is
+        version = "unknown"
+    if not any(version == known or version.startswith(f"{known}.") for known in upstream.versions):
+        raise ImportError(
+            f"patch: version of {library} must be of {', '.join(upstream.versions)}, got {version}; "
+            "force=True patches it all the same"
+        )
+
+
+def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replaced]:
+    import pkgutil
+
+    for path, function in upstream.replacements().items():
+        owner_path, _, name = path.rpartition(".") if "." in path.partition(":")[2] else path.rpartition(":")
+        try:
+            owner = pkgutil.resolve_name(owner_path)
+            if isinstance(function, types.ModuleType):
+                yield _Replaced(owner, name, getattr(owner, name, _ABSENT), function)
+                continue
+            # Of a class, what it holds itself: a static method as such.
+            original = vars(owner)[name] if isinstance(owner, type) else getattr(owner, name)
+        except (AttributeError, KeyError, ModuleNotFoundError) as error:
+            if force:
+                continue
+            raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
+        yield _Replaced(owner, name, original, _served(function, original) if upstream.falls_back else function)
+
+
+def _rename(package: str, functions: dict[int, Any]) -> None:
+    """Put functions in place of others, by their ids, wherever modules of a package hold these by name."""
+    for name, module in list(sys.modules.items()):
+        if name != package and not name.startswith(f"{package}."):
+            continue
+        for key, value in list(vars(module).items()):
+            if id(value) in functions:
+                setattr(module, key, functions[id(value)])
+
+
+def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """Return a function that leaves to upstream's own what the drop-in does not serve."""
+
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except NotImplementedError:
+            return original(*args, **kwargs)
+
+    return call
 
 
 def _leave(library: str) -> None:
     if library not in _patched:
         return
-    count, originals = _patched[library]
-    if count > 1:
-        _patched[library] = (count - 1, originals)
+    state = _patched[library]
+    if state.patches > 1:
+        _patched[library] = state._replace(patches=state.patches - 1)
         return
     del _patched[library]
-    _restore(originals)
+    _restore(state)
 
 
-def _restore(originals: dict[tuple[str, str], Any]) -> None:
-    for (module, name), function in originals.items():
-        setattr(importlib.import_module(module), name, function)
+def _restore(state: _State) -> None:
+    for entry in state.replaced:
+        if entry.original is _ABSENT:
+            delattr(entry.owner, entry.name)
+        else:
+            setattr(entry.owner, entry.name, entry.original)
+    if state.aliases:  # those of modules that were imported since, too
+        originals = {id(entry.function): entry.original for entry in state.replaced if entry.original is not _ABSENT}
+        _rename(state.aliases, originals)
+
+
+def _name(entry: _Replaced) -> str:
+    owner = entry.owner
+    if isinstance(owner, type):
+        return f"{owner.__module__}:{owner.__qualname__}.{entry.name}"
+    return f"{owner.__name__}:{entry.name}"

@@ -207,11 +207,14 @@ class RowOfWord {
 
 void place_runs(const std::int32_t* edges, std::int64_t count, std::int64_t stride, const std::int32_t* labels,
                 Run* runs) {
-  const RowOfWord row_of(stride);
+  // Rows by multiplication in doubles, which vectors have: half a pixel is far more than they are wrong by.
+  const auto row_pixels = static_cast<std::int32_t>(64 * stride);
+  const double reciprocal = 1.0 / row_pixels;
   for (std::int64_t r = 0; r < count; ++r) {
-    const std::int64_t row = row_of(edges[2 * r] / 64);
-    const auto row_begin = static_cast<std::int32_t>(64 * (1 + row * stride));
-    runs[r] = {static_cast<std::int32_t>(row), edges[2 * r] - row_begin, edges[2 * r + 1] - row_begin, labels[r]};
+    const std::int32_t first = edges[2 * r] - 64;
+    const auto row = static_cast<std::int32_t>((first + 0.5) * reciprocal);
+    const std::int32_t row_begin = row * row_pixels + 64;
+    runs[r] = {row, edges[2 * r] - row_begin, edges[2 * r + 1] - row_begin, labels[r]};
   }
 }
 

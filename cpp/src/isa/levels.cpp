@@ -15,12 +15,16 @@
 #include "isa/morphology_rows.hpp"
 #include "isa/overlap_rows.hpp"
 #include "isa/pack_rows.hpp"
+#include "isa/panoptic_rows.hpp"
 #include "isa/paste_rows.hpp"
 #include "isa/polygon_rows.hpp"
+#include "isa/prototype_rows.hpp"
+#include "isa/resample_rows.hpp"
 #include "isa/rle_decode_rows.hpp"
 #include "isa/rle_measure_rows.hpp"
 #include "isa/rle_rows.hpp"
 #include "isa/rle_string_rows.hpp"
+#include "isa/semantic_rows.hpp"
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
@@ -37,12 +41,16 @@ namespace rapidmask {
   X(MorphologyRows, morphology_rows)  \
   X(OverlapRows, overlap_rows)        \
   X(PackRows, pack_rows)              \
+  X(PanopticRows, panoptic_rows)      \
   X(PasteRows, paste_rows)            \
   X(PolygonRows, polygon_rows)        \
+  X(PrototypeRows, prototype_rows)    \
+  X(ResampleRows, resample_rows)      \
   X(RleDecodeRows, rle_decode_rows)   \
   X(RleMeasureRows, rle_measure_rows) \
   X(RleRows, rle_rows)                \
   X(RleStringRows, rle_string_rows)   \
+  X(SemanticRows, semantic_rows)      \
   X(ThresholdRows, threshold_rows)    \
   X(ValueRows, value_rows)
 

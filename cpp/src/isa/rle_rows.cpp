@@ -190,7 +190,10 @@ std::uint32_t* emit_bytes(const std::uint8_t* pixels, std::int64_t count, std::u
   std::uint64_t words[1 + kEmitWords];  // with one that ends in the pixel before them
   words[0] = std::uint64_t{last} << 63;
   std::int64_t n = 0;
-  for (; 64 * n + 64 <= count; ++n) words[1 + n] = pack64(pixels + 64 * n);
+  for (; 64 * n + 64 <= count; ++n) {
+    __builtin_prefetch(pixels + 64 * n + kPrefetchBytes);
+    words[1 + n] = pack64(pixels + 64 * n);
+  }
   if (const std::int64_t rest = count - 64 * n; rest > 0) {
     // The last pixel is repeated to the end of its word, which adds no transition.
     std::uint64_t word = pack_tail(pixels + 64 * n, rest);

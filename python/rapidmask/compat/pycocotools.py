@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _cpu
+from .._upstream import Upstream
 from ..ops.rle import _encode_coco
 
 RLE = dict[str, Any]
@@ -123,11 +124,13 @@ def frUncompressedRLE(ucRles: Sequence[RLE], h: int, w: int) -> list[RLE]:
     return [_compress(rle) for rle in ucRles]
 
 
-def replacements() -> dict[str, Callable[..., Any]]:
-    """Return what takes the place of pycocotools' functions, by their full names."""
-    public = {f"pycocotools.mask.{name}": globals()[name] for name in __all__}
+def _replacements() -> dict[str, Callable[..., Any]]:
+    public = {f"pycocotools.mask:{name}": globals()[name] for name in __all__}
     compiled = ("iou", "merge", "frPyObjects", "frBbox", "frPoly", "frUncompressedRLE")
-    return public | {f"pycocotools._mask.{name}": globals()[name] for name in compiled}
+    return public | {f"pycocotools._mask:{name}": globals()[name] for name in compiled}
+
+
+UPSTREAMS = {"pycocotools": Upstream("pycocotools", ("2.0",), _replacements, falls_back=False)}
 
 
 def _encode(masks: npt.NDArray[Any]) -> list[RLE]:

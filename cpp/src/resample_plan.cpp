@@ -1,0 +1,226 @@
+#include "resample_plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace rapidmask {
+namespace {
+
+// The places of values in a short list, which keeps the order in which they came.
+template <std::size_t kCount>
+struct ShortList {
+  std::array<std::int64_t, kCount> values;
+  std::int32_t count = 0;
+
+  std::int64_t& operator[](std::int32_t i) { return values[static_cast<std::size_t>(i)]; }
+
+  std::int32_t place(std::int64_t value) {
+    for (std::int32_t i = 0; i < count; ++i) {
+      if (values[static_cast<std::size_t>(i)] == value) return i;
+    }
+    values[static_cast<std::size_t>(count)] = value;
+    return count++;
+  }
+};
+
+using Inputs = ShortList<kMaxBandInputs>;
+
+void add_inputs(const BilinearTap& tap, Inputs& inputs) {
+  inputs.place(tap.first);
+  if (tap.second_weight != 0) inputs.place(tap.second);
+}
+
+// The input rows of one output row, in ascending order.
+Inputs inputs_of(const ResizeTap& tap) {
+  Inputs inputs;
+  add_inputs(tap.inputs[0], inputs);
+  if (tap.middle.second_weight != 0) add_inputs(tap.inputs[1], inputs);
+  for (std::int32_t i = 1; i < inputs.count; ++i) {
+    for (std::int32_t k = i; k > 0 && inputs[k] < inputs[k - 1]; --k) std::swap(inputs[k], inputs[k - 1]);
+  }
+  return inputs;
+}
+
+bool keeps_order(const BilinearTap& tap) { return tap.first_weight > 0; }
+
+}  // namespace
+
+SureBounds sure_bounds(const Foreground& foreground, bool with_stability) {
+  const double low =
+      with_stability ? std::min({foreground.threshold, foreground.high, foreground.low}) : foreground.threshold;
+  const double high =
+      with_stability ? std::max({foreground.threshold, foreground.high, foreground.low}) : foreground.threshold;
+  if (!std::isfinite(low) || !std::isfinite(high)) return {false, 0, 0};
+  constexpr double kRelative = 0x1p-18, kAbsolute = 0x1p-130;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const double above = high + std::abs(high) * kRelative + kAbsolute;
+  const double below = low - std::abs(low) * kRelative - kAbsolute;
+  SureBounds bounds{true, std::nextafter(static_cast<float>(above), kInfinity),
+                    std::nextafter(static_cast<float>(below), -kInfinity)};
+  // No sum of products of like signs has another, so that 0 needs no margin on its own side.
+  if (low == 0 && foreground.strict) bounds.background = 0;
+  if (high == 0 && !foreground.strict) bounds.foreground = -std::numeric_limits<float>::denorm_min();
+  return bounds;
+}
+
+ResamplePlan::ResamplePlan(const ResizeAxis& rows, const ResizeAxis& columns, std::int64_t block)
+    : twice_(!rows.once() || !columns.once()), block_(block), out_columns_(columns.out) {
+  if (rows.out == 0 || columns.out == 0) return;
+  add_columns(columns, block);
+  add_rows(rows);
+}
+
+void ResamplePlan::add_columns(const ResizeAxis& axis, std::int64_t block) {
+  const std::int64_t blocks = (axis.out + block - 1) / block;
+  const std::int64_t taps = twice_ ? 4 : 2;
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  std::vector<std::int32_t> indices(at(taps * block));
+  std::vector<float> weights(at((twice_ ? 6 : 2) * block));
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    std::int64_t begin = axis.in, end = 0;
+    const auto use = [&](std::int64_t place, std::int64_t lane, const BilinearTap& tap, bool counts) {
+      const std::int64_t second = tap.second_weight != 0 ? tap.second : tap.first;
+      indices[at(place * block + lane)] = static_cast<std::int32_t>(tap.first);
+      indices[at((place + 1) * block + lane)] = static_cast<std::int32_t>(second);
+      weights[at(place * block + lane)] = tap.first_weight;
+      weights[at((place + 1) * block + lane)] = tap.second_weight;
+      if (!counts) return;
+      begin = std::min({begin, tap.first, second});
+      end = std::max({end, tap.first + 1, second + 1});
+      sound_ = sound_ && keeps_order(tap);
+    };
+    for (std::int64_t lane = 0; lane < block; ++lane) {
+      const ResizeTap tap = resize_tap(std::min(b * block + lane, axis.out - 1), axis);
+      if (twice_) {
+        const bool mixed = tap.middle.second_weight != 0;
+        use(0, lane, tap.inputs[0], true);
+        use(2, lane, mixed ? tap.inputs[1] : tap.inputs[0], true);
+        weights[at(4 * block + lane)] = tap.middle.first_weight;
+        weights[at(5 * block + lane)] = tap.middle.second_weight;
+        sound_ = sound_ && keeps_order(tap.middle);
+      } else {
+        use(0, lane, tap.middle, true);
+      }
+    }
+    // A vector from the window ends with the row at the latest.
+    const std::int64_t window = std::max<std::int64_t>(0, std::min(begin, axis.in - block));
+    in_window_ = in_window_ && end - window <= block;
+    for (std::int32_t& index : indices) index -= static_cast<std::int32_t>(window);
+    const auto patterns = static_cast<std::int64_t>(weights_.size() / weights.size());
+    const bool repeats = patterns > 0 &&
+                         std::equal(indices.begin(), indices.end(), indices_.end() - std::ssize(indices)) &&
+                         std::equal(weights.begin(), weights.end(), weights_.end() - std::ssize(weights));
+    if (!repeats) {
+      indices_.insert(indices_.end(), indices.begin(), indices.end());
+      weights_.insert(weights_.end(), weights.begin(), weights.end());
+    }
+    pattern_.push_back(static_cast<std::int32_t>(repeats ? patterns - 1 : patterns));
+    window_.push_back(static_cast<std::int32_t>(window));
+    begin_.push_back(static_cast<std::int32_t>(begin));
+    end_.push_back(static_cast<std::int32_t>(end));
+  }
+  for (std::int64_t i = 0; i < block; ++i) {  // the row loops load whole vectors of these
+    begin_.push_back(begin_.back());
+    end_.push_back(end_.back());
+  }
+}
+
+void ResamplePlan::add_rows(const ResizeAxis& axis) {
+  Inputs inputs;
+  ShortList<kMaxBandMiddles> middles;
+  const auto in_list = [](auto& list, const BilinearTap& tap) {
+    const std::int32_t first = list.place(tap.first);
+    return RowTap{first, tap.second_weight != 0 ? list.place(tap.second) : first, tap.first_weight, tap.second_weight};
+  };
+  rows_.reserve(static_cast<std::size_t>(axis.out));
+  band_of_.reserve(static_cast<std::size_t>(axis.out));
+  for (std::int64_t y = 0; y < axis.out; ++y) {
+    const ResizeTap tap = resize_tap(y, axis);
+    sound_ = sound_ && keeps_order(tap.middle) && keeps_order(tap.inputs[0]) && keeps_order(tap.inputs[1]);
+    const Inputs needed = inputs_of(tap);
+    const bool same = needed.count == inputs.count &&
+                      std::equal(needed.values.begin(), needed.values.begin() + needed.count, inputs.values.begin());
+    if (!same || y - bands_.back().begin == kMaxBandRows) {
+      inputs = needed;
+      middles = {};
+      RowBand band{y, y, {}, inputs.count, inputs.count == 2, static_cast<std::int32_t>(middles_.size()), 0};
+      std::copy_n(inputs.values.begin(), inputs.count, band.inputs);
+      bands_.push_back(band);
+    }
+    RowBand& band = bands_.back();
+    band.end = y + 1;
+    band_of_.push_back(static_cast<std::int32_t>(bands_.size() - 1));
+    if (!twice_) {
+      rows_.push_back(in_list(inputs, tap.middle));
+      const RowTap& row = rows_.back();
+      band.plain = band.plain && row.first == 0 && row.second == 1 && row.second_weight != 0;
+      continue;
+    }
+    const std::int32_t known = middles.count;
+    rows_.push_back(in_list(middles, tap.middle));
+    for (std::int32_t i = known; i < middles.count; ++i) {
+      const bool first = middles[i] == tap.middle.first;
+      middles_.push_back(in_list(inputs, tap.inputs[first ? 0 : 1]));
+      ++band.middle_count;
+    }
+  }
+}
+
+ResamplePlanView ResamplePlan::view() const {
+  return {{window_.data(), begin_.data(), end_.data(), pattern_.data(), indices_.data(), weights_.data(), in_window_},
+          out_columns_,
+          bands_.data(),
+          middles_.data(),
+          rows_.data(),
+          twice_};
+}
+
+ResamplePlan::Range ResamplePlan::input_rows(std::int64_t band_begin, std::int64_t band_end) const {
+  Range range{std::numeric_limits<std::int64_t>::max(), 0};
+  for (std::int64_t b = band_begin; b < band_end; ++b) {
+    const RowBand& band = bands_[static_cast<std::size_t>(b)];
+    range.begin = std::min(range.begin, band.inputs[0]);
+    range.end = std::max(range.end, band.inputs[band.input_count - 1] + 1);
+  }
+  return range;
+}
+
+ResamplePlan::Range ResamplePlan::input_columns(std::int64_t x_begin, std::int64_t x_end) const {
+  return {begin_[static_cast<std::size_t>(x_begin / block_)], end_[static_cast<std::size_t>((x_end - 1) / block_)]};
+}
+
+ResampleScratch::ResampleScratch(const ResamplePlan& plan, const ResamplePlanView& view, std::int64_t rows,
+                                 std::int64_t columns, bool copied)
+    : stride_(columns + kRowPadding), words_((plan.blocks() + 63) / 64), bit_words_((columns + 63) / 64 + 16) {
+  const auto words = [](std::int64_t count) {
+    return std::make_unique<std::uint64_t[]>(static_cast<std::size_t>(count));
+  };
+  const std::int64_t line = (view.out_columns + 63) / 64;
+  if (copied) values_ = std::make_unique<float[]>(static_cast<std::size_t>(rows * stride_ + 2 * kRowPadding));
+  bits_ = words(2 * bit_words_);
+  foreground_ = words(rows * words_);
+  background_ = words(rows * words_);
+  line_ = words((kMaxBandRows + 1) * line + kLineSlack);
+  columns_ = words(line);
+}
+
+void ResampleScratch::find_sure(const ResamplePlanView& view, const SureBounds& bounds, const float* input,
+                                std::int64_t stride, std::int64_t begin, std::int64_t end, std::int64_t x_begin,
+                                std::int64_t x_end) {
+  const ResampleRows& loops = resample_rows();
+  if (!bounds.any) {
+    std::fill_n(foreground_.get(), (end - begin) * words_, 0);
+    std::fill_n(background_.get(), (end - begin) * words_, 0);
+    return;
+  }
+  const std::int64_t first = x_begin / loops.block, last = (x_end + loops.block - 1) / loops.block;
+  for (std::int64_t y = begin; y < end; ++y) {
+    loops.sure_blocks(input + y * stride, bounds, view.columns, first, last, bits_.get(), bit_words_,
+                      foreground_.get() + (y - begin) * words_, background_.get() + (y - begin) * words_);
+  }
+}
+
+}  // namespace rapidmask

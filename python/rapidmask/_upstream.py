@@ -1,0 +1,31 @@
+"""What each compat module says of the library that it stands in for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Upstream(NamedTuple):
+    """A library that `rapidmask.patch` knows.
+
+    Attributes
+    ----------
+    distribution : str
+        Its name in the package index.
+    versions : tuple of str
+        The releases that it may be of: "2.0" stands for 2.0 and all of 2.0.*.
+    replacements : callable
+        Gives what takes the place of its functions, by their names: ``"module:function"`` or ``"module:Class.method"``.
+        A module is put where there may be none.
+    falls_back : bool
+        Whether the drop-ins raise NotImplementedError for calls that are left to upstream.
+    aliases : bool
+        Whether modules of the library import its functions from one another by name.
+    """
+
+    distribution: str
+    versions: tuple[str, ...]
+    replacements: Callable[[], dict[str, Any]]
+    falls_back: bool = True
+    aliases: bool = False

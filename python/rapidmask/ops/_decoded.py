@@ -1,0 +1,83 @@
+"""What functions share that make masks of a model's output: options, forms and statistics of the results."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from .._arrays import Array
+from .._containers import PackedMasks, RLEMasks, Size
+from ._masks import Masks, Output, check_output
+
+Activation: TypeAlias = Literal["sigmoid"] | None
+
+
+class MaskStatistics(NamedTuple):
+    """What is counted of each mask while it is made.
+
+    Attributes
+    ----------
+    areas : array of int64, shape (...)
+        Pixels of foreground.
+    boxes : array of int64, shape (..., 4)
+        Bounding boxes (x0, y0, x1, y1), half-open; zeros for an empty mask.
+    stability : array of float32, shape (...)
+        The number of values above ``threshold + offset``, divided by that above ``threshold - offset``; NaN where both
+        are 0.
+
+    Examples
+    --------
+    >>> import numpy as np, rapidmask
+    >>> logits = np.array([[[-4, 0.5], [2, 4]]], np.float32)
+    >>> rapidmask.upsample_masks(logits, (2, 2), return_stats=True)[1]
+    MaskStatistics(areas=array([3]), boxes=array([[0, 0, 2, 2]]), stability=array([0.6666667], dtype=float32))
+    """
+
+    areas: Array
+    boxes: Array
+    stability: Array
+
+
+def check_options(
+    function: str, op: str, activation: str | None, output: Output, out: Array | None, threshold: float
+) -> float:
+    """Raise unless names are known and go together; return the threshold as a number."""
+    if op != ">" and op != ">=":
+        raise ValueError(f"{function}: op must be '>' or '>=', got {op!r}")
+    if activation is not None and activation != "sigmoid":
+        raise ValueError(f"{function}: activation must be None or 'sigmoid', got {activation!r}")
+    check_output(function, output)
+    if output == "rle" and out is not None:
+        raise ValueError(f"{function}: out must be None when output is 'rle'")
+    return as_number(function, "threshold", threshold)
+
+
+def as_number(function: str, name: str, value: Any) -> float:
+    """Return a number as a float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}") from None
+
+
+def as_extents(function: str, name: str, extents: Any) -> Size:
+    """Return two integers (height, width)."""
+    try:
+        height, width = (int(extent.__index__()) for extent in extents)
+    except (TypeError, ValueError, AttributeError):
+        raise ValueError(f"{function}: {name} must be two integers (height, width), got {extents!r}") from None
+    return height, width
+
+
+def given_back(
+    result: tuple[Any, Any, Any, Any], size: Size, output: Output, return_stats: bool
+) -> Masks | tuple[Masks, MaskStatistics]:
+    """Return what a module made: masks of the form that was asked for, with their statistics if they were."""
+    masks, areas, boxes, stability = result
+    if output in ("packed", "rle"):
+        if isinstance(masks, tuple):
+            counts, offsets = masks
+            masks = RLEMasks._wrap(counts, offsets, size)
+        else:
+            packed = PackedMasks._wrap(masks, size)
+            masks = packed.to_rle() if output == "rle" else packed
+    return (masks, MaskStatistics(areas, boxes, stability)) if return_stats else masks
