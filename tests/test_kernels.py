@@ -149,12 +149,12 @@ CALLS = {
         list(rapidmask.panoptic_quality(BYTES // 64, LISTED, BYTES // 65, LISTED).true_positives.values())
     ],
     "paste_masks": lambda: [
-        part
+        [masks, *stats]
         for output in ("uint8", "packed")
         for dtype in (np.float16, np.float32)
-        for part in rapidmask.paste_masks(
-            FLOATS[:, :9, :9].astype(dtype), PASTED, (40, 70), output=output, return_stats=True
-        )
+        for masks, stats in [
+            rapidmask.paste_masks(FLOATS[:, :9, :9].astype(dtype), PASTED, (40, 70), output=output, return_stats=True)
+        ]
     ],
     "upsample_masks": lambda: [
         part

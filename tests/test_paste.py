@@ -37,12 +37,12 @@ def dense(masks, output):
 def assert_pastes(masks, boxes, size, outputs=OUTPUTS, **rule):
     expected = reference.paste_masks(masks, boxes, size, **rule)
     for output in outputs:
-        given = rapidmask.paste_masks(masks, boxes, size, output=output, return_stats=True, **rule)
-        found = dense(given[0], output)
+        given, stats = rapidmask.paste_masks(masks, boxes, size, output=output, return_stats=True, **rule)
+        found = dense(given, output)
         np.testing.assert_array_equal(found, expected, err_msg=f"{output} {rule}")
-        assert given[1].dtype == given[2].dtype == np.int64
-        np.testing.assert_array_equal(given[1], expected.sum((1, 2)))
-        np.testing.assert_array_equal(given[2], masks_reference.boxes(expected))
+        assert stats.areas.dtype == stats.boxes.dtype == np.int64
+        np.testing.assert_array_equal(stats.areas, expected.sum((1, 2)))
+        np.testing.assert_array_equal(stats.boxes, masks_reference.boxes(expected))
 
 
 # Worked examples
@@ -204,6 +204,25 @@ def test_out(backend, isa, rng, output):
     np.testing.assert_array_equal(dense(found, output), reference.paste_masks(masks, boxes, (30, 70)))
 
 
+@pytest.mark.parametrize(("n", "size"), [(5, (1000, 1001)), (5, (1001, 1024)), (60_000, (8, 9)), (40_000, (2, 65))])
+@pytest.mark.parametrize("offset", [0, 1, 40])
+def test_large_batches(isa, threads, rng, n, size, offset):
+    # Those that are written past the caches: any alignment, and masks that share 64 bytes.
+    masks, boxes = rng.random((n, 3, 4), F), random_boxes(rng, n, *size)
+    boxes[rng.random(n) < 0.2] = 0
+    memory = np.full(n * size[0] * size[1] + 128, 9, np.uint8)
+    out = memory[offset : offset + n * size[0] * size[1]].reshape(n, *size)
+    assert out.nbytes > 4 << 20
+    expected = rapidmask.paste_masks(masks, boxes, size, output="packed").to_dense(np.uint8)
+    for count in (1, 2):
+        threads(count)
+        out[...] = 7
+        assert rapidmask.paste_masks(masks, boxes, size, output="uint8", out=out) is out
+        np.testing.assert_array_equal(out, expected)
+        assert (memory[:offset] == 9).all()
+        assert (memory[offset + out.size :] == 9).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_number_of_threads(threads, rng, count):
     masks, boxes = rng.random((9, 9, 8), F), random_boxes(rng, 9, 600, 700)
@@ -275,7 +294,7 @@ def test_as_torch(isa, rng, method, smooth):
         rough = given.to(form)
         same = rapidmask.paste_masks(rough.float(), corners, (height, width), method=method, output="packed")
         assert rapidmask.paste_masks(rough, corners, (height, width), method=method, output="packed") == same
-    masks, areas, found_boxes = rapidmask.paste_masks(
+    masks, (areas, found_boxes) = rapidmask.paste_masks(
         given, corners, (height, width), method=method, output="rle", return_stats=True
     )
     assert isinstance(masks.counts, torch.Tensor)

@@ -236,79 +236,91 @@ void paste_packed(const Image& masks, const float* boxes, const PasteRule& rule,
   for_each_mask(masks, boxes, rule, output.h, output.w, 8 * output.h * stride, paste_one);
 }
 
-// Rows of bytes on their way into memory, past the caches: a batch is far larger than these, and what is written twice
-// would be read in between. Rows are made in a buffer of kBuffered bytes, as far from a multiple of 64 bytes as they
-// will lie.
+// One mask's bytes, written in order and past the caches: a batch is far larger than these, and what is written twice
+// would be read in between. Rows are joined as bits, so that each 64 bytes of memory are one word, whatever the width.
 class Streamed {
  public:
-  static constexpr std::int64_t kBuffered = 1 << 15;
+  Streamed(std::uint8_t* mask, std::int64_t size, std::vector<std::uint64_t>& words)
+      : next_(mask), end_(mask + size), words_(words) {}
 
-  Streamed(std::uint8_t* begin, std::int64_t size, std::vector<std::uint64_t>& memory) : next_(begin) {
-    end_ = begin + size;
-    memory.resize((kBuffered + 128) / 8);
-    auto* const bytes = reinterpret_cast<std::uint8_t*>(memory.data());
-    aligned_ = bytes + (64 - reinterpret_cast<std::uintptr_t>(bytes) % 64) % 64;
-  }
-
-  // Where the next `count` bytes, at most kBuffered, are to be written, all of them.
-  std::uint8_t* take(std::int64_t count) {
-    if (filled_ + count > kBuffered) flush();
-    std::uint8_t* const place = buffer() + filled_;
-    filled_ += count;
-    return place;
-  }
-  // Writes zeros up to a place, or the end.
-  void zeros_to(const std::uint8_t* place) {
-    flush();
+  // Zeros up to a place where rows begin.
+  void zeros_to(std::uint8_t* place) {
     paste_rows().stream_zeros(next_, place - next_);
-    next_ += place - next_;
+    head_ = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(place) % 64);
+    filled_ = head_;
+    next_ = place - head_;
+    words_.assign(1, 0);
   }
-  void finish() { zeros_to(end_); }
-  void flush() {
-    paste_rows().stream(buffer(), filled_, next_);
+  // The next rows, of w pixels each: of these `count` words, `stride` apart, lie at x.
+  void add(const std::uint64_t* row, std::int64_t rows, std::int64_t stride, std::int64_t count, std::int64_t x,
+           std::int64_t w) {
+    words_.resize(static_cast<std::size_t>((filled_ + rows * w) / 64 + count + 2));
+    for (std::int64_t y = 0; y < rows; ++y, row += stride) {
+      const std::int64_t position = filled_ + y * w + x, shift = position % 64;
+      std::uint64_t* const to = words_.data() + position / 64;
+      for (std::int64_t k = 0; k < count; ++k) {
+        to[k] |= row[k] << shift;
+        if (shift != 0) to[k + 1] |= row[k] >> (64 - shift);
+      }
+    }
+    filled_ += rows * w;
+    write_lines();
+  }
+  // What is left of the last rows, and zeros behind them.
+  void finish() {
+    write_bytes(filled_);
     next_ += filled_;
-    filled_ = 0;
+    paste_rows().stream_zeros(next_, end_ - next_);
   }
 
  private:
-  std::uint8_t* buffer() const { return aligned_ + reinterpret_cast<std::uintptr_t>(next_) % 64; }
+  void write_lines() {
+    const std::int64_t lines = filled_ / 64;
+    if (lines == 0) return;
+    const std::int64_t first = head_ != 0 ? 1 : 0;
+    if (first != 0) write_bytes(64);
+    paste_rows().stream_bits(words_.data() + first, lines - first, next_ + 64 * first);
+    const std::uint64_t rest = words_[static_cast<std::size_t>(lines)];
+    words_.assign(1, rest);
+    next_ += 64 * lines;
+    filled_ -= 64 * lines;
+    head_ = 0;
+  }
+  // The bytes of the first line from where they are this mask's.
+  void write_bytes(std::int64_t end) {
+    for (std::int64_t k = head_; k < end; ++k) next_[k] = words_[0] >> k & 1;
+  }
 
-  std::uint8_t *next_, *end_, *aligned_;
-  std::int64_t filled_ = 0;
+  std::uint8_t *next_, *end_;           // next_ lies where words_ begins
+  std::vector<std::uint64_t>& words_;   // zero beyond what is filled
+  std::int64_t head_ = 0, filled_ = 0;  // in bits: before them lie another mask's bytes; up to here there are pixels
 };
 
 void paste_dense(const Image& masks, const float* boxes, const PasteRule& rule, const View<std::uint8_t>& output,
                  bool is_zero, const PasteStatistics& statistics) {
   const std::int64_t w = output.w;
-  const bool streams = !is_zero && w <= Streamed::kBuffered && output.size() > kCached;
+  const bool streams = !is_zero && output.size() > kCached;
   const auto unpack = pack_rows().unpack;
   const auto paste_one = [&](std::int64_t i, Pasting& pasting, std::vector<std::uint64_t>& band) {
     std::uint8_t* const mask = output.image(i);
     if (!is_zero && !streams) std::memset(mask, 0, static_cast<std::size_t>(output.image_size()));
-    std::vector<std::uint64_t> buffer;
-    std::optional<Streamed> stream;
-    if (streams) stream.emplace(mask, output.image_size(), buffer);
+    std::vector<std::uint64_t> line_words;
+    Streamed stream(mask, output.image_size(), line_words);
     Measure measure;
     if (pasting.take(i)) {
       const std::int64_t words = pasting.words(), x = pasting.x(), width = pasting.width();
       band.resize(static_cast<std::size_t>(kBandRows * words));
       const auto place = [&](std::int64_t) { return band.data(); };
-      if (streams) stream->zeros_to(mask + pasting.first_row() * w);
+      if (streams) stream.zeros_to(mask + pasting.first_row() * w);
       pasting.paste(words, place, [&](std::int64_t first, std::int64_t rows, const std::uint64_t* row) {
+        if (streams) stream.add(row, rows, words, words, x, w);
         for (std::int64_t y = first; y < first + rows; ++y, row += words) {
-          if (streams) {
-            std::uint8_t* const bytes = stream->take(w);
-            std::memset(bytes, 0, static_cast<std::size_t>(x));
-            unpack(row, 1, width, bytes + x);
-            std::memset(bytes + x + width, 0, static_cast<std::size_t>(w - x - width));
-          } else {
-            unpack(row, 1, width, mask + y * w + x);
-          }
+          if (!streams) unpack(row, 1, width, mask + y * w + x);
           if (statistics.areas != nullptr) measure.add(row, words, x, y);
         }
       });
     }
-    if (streams) stream->finish();
+    if (streams) stream.finish();
     measure.write(statistics, i);
   };
   for_each_mask(masks, boxes, rule, output.h, w, output.image_size(), paste_one);

@@ -59,7 +59,7 @@ from .ops.panoptic import (
     panoptic_merge,
     resolve_overlaps,
 )
-from .ops.paste import paste_masks
+from .ops.paste import PasteStatistics, paste_masks
 from .ops.polygon import BorderTree, masks_to_polygons, polygons_to_masks
 from .ops.prototypes import decode_prototypes
 from .ops.rle import rle_decode, rle_encode, rle_encode_labels, rle_from_string, rle_merge, rle_to_string
@@ -90,6 +90,7 @@ __all__ = [
     "PanopticQuality",
     "PanopticScores",
     "PanopticSegment",
+    "PasteStatistics",
     "RLEMasks",
     "__version__",
     "adaptive_threshold",

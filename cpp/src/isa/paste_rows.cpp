@@ -6,11 +6,7 @@
 
 #include "isa/paste_rows.hpp"
 
-#include <cstring>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "isa/bits.hpp"
 
 namespace rapidmask {
 namespace {
@@ -202,57 +198,50 @@ void paste(const PasteGrid& grid, const PasteBand& band, const PasteBounds& boun
   }
 }
 
-// Calls part(i, bytes) for what lies before the first multiple of 64 bytes and behind the last, line(i) for each 64.
-template <class Part, class Line>
-inline void for_lines(const std::uint8_t* to, std::int64_t count, const Part& part, const Line& line) {
-  const auto past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
-  const std::int64_t head = past == 0 ? 0 : count < 64 - past ? count : 64 - past;
-  part(0, static_cast<std::size_t>(head));
-  std::int64_t i = head;
-  for (; i + 64 <= count; i += 64) line(i);
-  part(i, static_cast<std::size_t>(count - i));
+void stream_bits(const std::uint64_t* words, std::int64_t count, std::uint8_t* to) {
+  for (std::int64_t i = 0; i < count; ++i, to += 64) {
+#if defined(__AVX512BW__)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_maskz_set1_epi8(words[i], 1));
+#elif defined(__x86_64__)
+    alignas(64) std::uint8_t bytes[64];
+    unpack64(words[i], bytes);
+    for (int k = 0; k < 64; k += 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_load_si128(reinterpret_cast<const __m128i*>(bytes + k)));
+    }
+#else
+    unpack64(words[i], to);
+#endif
+  }
 #if defined(__x86_64__)
   _mm_sfence();
 #endif
 }
 
-void stream(const std::uint8_t* from, std::int64_t count, std::uint8_t* to) {
-  const auto part = [&](std::int64_t i, std::size_t bytes) { std::memcpy(to + i, from + i, bytes); };
-  const auto line = [&](std::int64_t i) {
-#if defined(__AVX512F__)
-    _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_loadu_si512(from + i));
-#elif defined(__x86_64__)
-    for (std::int64_t k = i; k < i + 64; k += 16) {
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
-    }
-#else
-    std::memcpy(to + i, from + i, 64);
-#endif
-  };
-  for_lines(to, count, part, line);
-}
-
 void stream_zeros(std::uint8_t* to, std::int64_t count) {
-  const auto part = [&](std::int64_t i, std::size_t bytes) { std::memset(to + i, 0, bytes); };
-  const auto line = [&](std::int64_t i) {
+  const auto past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) % 64);
+  const std::int64_t head = past == 0 ? 0 : count < 64 - past ? count : 64 - past;
+  std::memset(to, 0, static_cast<std::size_t>(head));
+  std::int64_t i = head;
+#if defined(__x86_64__)
+  for (; i + 64 <= count; i += 64) {
 #if defined(__AVX512F__)
     _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), _mm512_setzero_si512());
-#elif defined(__x86_64__)
+#else
     for (std::int64_t k = i; k < i + 64; k += 16) {
       _mm_stream_si128(reinterpret_cast<__m128i*>(to + k), _mm_setzero_si128());
     }
-#else
-    std::memset(to + i, 0, 64);
 #endif
-  };
-  for_lines(to, count, part, line);
+  }
+  _mm_sfence();
+#endif
+  std::memset(to + i, 0, static_cast<std::size_t>(count - i));
 }
 
 }  // namespace
 
 namespace RM_LEVEL {
 extern const PasteRows paste_rows;
-const PasteRows paste_rows{place, classify, paste, stream, stream_zeros};
+const PasteRows paste_rows{place, classify, paste, stream_bits, stream_zeros};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

@@ -42,8 +42,8 @@ struct PasteRows {
   // starts[cells] - 1, in each of the band's rows, which lie `stride` words apart.
   void (*paste)(const PasteGrid& grid, const PasteBand& band, const PasteBounds& bounds, std::uint64_t* words,
                 std::int64_t stride);
-  // Copies bytes past the caches, or writes zeros. Both ends of a copy are equally far from a multiple of 64 bytes.
-  void (*stream)(const std::uint8_t* from, std::int64_t count, std::uint8_t* to);
+  // Past the caches: each bit to a byte, 64 of them for each of some words, to where 64 divides the address; or zeros.
+  void (*stream_bits)(const std::uint64_t* words, std::int64_t count, std::uint8_t* to);
   void (*stream_zeros)(std::uint8_t* to, std::int64_t count);
 };
 

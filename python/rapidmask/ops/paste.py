@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
@@ -12,6 +12,21 @@ from .._containers import PackedMasks, RLEMasks, _as_size
 from ._masks import Masks, Output, check_output
 
 _LARGEST_EXTENT = 2**31 - 1
+
+
+class PasteStatistics(NamedTuple):
+    """What is known of pasted masks.
+
+    Attributes
+    ----------
+    areas : array of int64, shape (N,)
+        The number of pixels of each mask.
+    boxes : array of int64, shape (N, 4)
+        The bounding box (x0, y0, x1, y1) of each, half-open; zeros for an empty mask.
+    """
+
+    areas: Array
+    boxes: Array
 
 
 def paste_masks(
@@ -26,7 +41,7 @@ def paste_masks(
     output: Output = "bool",
     return_stats: bool = False,
     out: Array | None = None,
-) -> Any:
+) -> Masks | tuple[Masks, PasteStatistics]:
     """Stretch masks to their boxes in an image and compare them with a threshold.
 
     Parameters
@@ -58,9 +73,9 @@ def paste_masks(
     Returns
     -------
     array of shape (N, H, W), PackedMasks or RLEMasks
-        In the library and on the device of ``masks``. With ``return_stats`` a tuple of these, the areas, int64 (N,),
-        and the bounding boxes (x0, y0, x1, y1) of what is foreground, int64 (N, 4), half-open, zeros for an empty mask.
-        and the bounding boxes (x0, y0, x1, y1) of foreground, int64 (N, 4), half-open, zeros for an empty mask.
+        In the library and on the device of ``masks``.
+    PasteStatistics
+        Areas and bounding boxes of what is foreground. Only with ``return_stats``.
 
     Raises
     ------
@@ -76,10 +91,10 @@ def paste_masks(
     is no foreground. No image of values is ever made: between four values that lie on one side of the threshold pixels
     are set in runs, and only around its crossings are they interpolated. "rle" encodes mask by mask.
 
-    detectron2 gives no mask for a box without extent either, mmdet paints its middle column or row, and torchvision a
-    box of one pixel. torchvision takes the share by which a box grows from the mask's width for both axes: for masks
-    that are not square the results differ. Neither returns bool: detectron2 does with a threshold of at least 0,
-    torchvision gives the values, which its models compare with 0.5.
+    For a box without extent detectron2 has no foreground either, mmdet paints the mask's middle column or row, and
+    torchvision one pixel. torchvision lets both sides of a box grow by the share of the mask's width: for masks that
+    are not square its results differ. It returns the values, which its models compare with 0.5; detectron2 returns
+    bool, or the values as uint8 where the threshold is negative.
 
     On a device: three launches, no synchronisation (but for "rle"); statistics take five more.
 
@@ -128,4 +143,4 @@ def paste_masks(
         if form == "packed":
             packed = PackedMasks._wrap(pasted, (height, width))
             pasted = packed.to_rle() if output == "rle" else packed
-    return (pasted, areas, found) if return_stats else pasted
+    return (pasted, PasteStatistics(areas, found)) if return_stats else pasted
