@@ -1,9 +1,9 @@
-"""Mask post-processing of ultralytics 8.4: ``utils.ops.process_mask``, ``process_mask_native`` and ``masks2segments``.
+"""Mask post-processing of ultralytics 8.4: ``process_mask``, ``process_mask_native`` and ``masks2segments`` of its ops.
 
 Masks come straight from prototypes, within their boxes, without the logits of whole pictures. The sums over prototypes
 are taken in another order than torch's matrix product takes them, so that pixels whose logit is within float32's
-rounding of 0 may differ. What is not served (gradients, float64) raises NotImplementedError, and under `rapidmask.patch`
-goes to ultralytics' own function. Its results define these functions; none of its code is here.
+rounding of 0 may differ. What is not served (gradients, float64) raises NotImplementedError, and goes to ultralytics'
+own function under `rapidmask.patch`. Its results define these functions; none of its code is here.
 """
 
 from __future__ import annotations
