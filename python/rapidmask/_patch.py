@@ -89,8 +89,8 @@ def patch(*libraries: str, force: bool = False) -> Patch:
     ----------
     *libraries : str
         The libraries, which are imported: "detectron2", "pycocotools", "sam2", "scipy", "segment_anything",
-        "supervision", "torchvision", "transformers", "ultralytics". `rapidmask.compat` has a module for each (`compat.sam`,
-        `compat.scipy_ndimage`), which says what version it follows and where it differs.
+        "supervision", "torchvision", "transformers", "ultralytics". `rapidmask.compat` has a module for each, `sam`
+        for both SAMs and `scipy_ndimage`, which says what version it follows and where it differs.
     force : bool
         Patch versions that the drop-ins were not written for too, and leave alone what they do not have.
 
