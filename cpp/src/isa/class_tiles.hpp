@@ -44,7 +44,7 @@ inline Floats highest_in_columns(const PlaneRows<T>& rows, std::int64_t x) {
 #pragma GCC unroll 9
   for (std::int64_t r = 0; r < count; ++r) {
     const T* from = rows.data + r * rows.w + x;
-    __builtin_prefetch(from + rows.next);
+    __builtin_prefetch(from + rows.next, 0, 2);
     highest = greater(kWhole ? load_floats(from) : load_part(from, rows.w - x, -kFloatInfinity), highest);
   }
   return highest;
@@ -276,7 +276,7 @@ struct GroupWeights {
 // The highest score of each of `count` pixels, at most kBlock, and its class, the first of equal ones; -infinity and
 // `none` where no score is higher than -infinity.
 inline constexpr std::int64_t kBlock = 1024;  // pixels whose best so far stay in the first cache
-inline constexpr int kTogether = 4;           // classes between loading and storing it
+inline constexpr int kTogether = 8;           // classes between loading and storing it
 
 template <class T>
 void argmax_block(const T* planes, std::int64_t plane, const std::int32_t* classes, std::int64_t class_count,
@@ -297,6 +297,7 @@ void argmax_block(const T* planes, std::int64_t plane, const std::int32_t* class
       Floats high = load_floats(best + x);
       Ints winner = load_ints(label + x);
       for (int k = 0; k < kTogether; ++k) {
+        __builtin_prefetch(from[k] + kTogether * plane + x, 0, 2);  // to the second cache: in the first they would meet
         const Floats score = load_floats(from[k] + x);
         const LaneMask wins = above(score, high);
         high = greater(score, high);
