@@ -494,6 +494,9 @@ Array output_array(const py::object& out, const Array& like, DType dtype, const 
                    bool in_place) {
   if (out.is_none()) return like.empty(dtype, shape);
   Array array(out, function, "out");
+  if (!array.is_memory_of(out)) {
+    throw TypeError(where(function, "out") + "must be in native byte order and no view that negates");
+  }
   if (array.dtype() != dtype) {
     throw TypeError(where(function, "out") + "must be " + dtype_name(dtype) + ", got " + dtype_name(array.dtype()));
   }

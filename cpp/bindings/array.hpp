@@ -78,6 +78,8 @@ class Array {
   const Shape& shape() const { return shape_; }
   std::int64_t stride_from_end(int i) const { return strides_[static_cast<std::size_t>(shape_.rank() - i)]; }  // bytes
   bool writable() const { return writable_; }
+  // Whether the memory is that of an object which the caller gave, not that of a copy in native byte order.
+  bool is_memory_of(py::handle object) const { return object_.is(object); }
   bool is_contiguous() const;
   dlpack::Device device() const { return device_; }
   std::string device_text() const;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Iterable
 from typing import Any, Literal, TypedDict
 
@@ -13,7 +14,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, bits_of
 from .overlap import _beside
-from .semantic import _size, _staged
+from .semantic import _size, _staged, class_set
 
 _IDS = (-(2**31), 2**31 - 1)
 _MOST_LABELS = 1 << 20  # of a class map
@@ -202,7 +203,7 @@ def panoptic_merge(
     _check_name(function, "overlap_op", overlap_op, (">", ">="))
     _check_name(function, "paint", paint, ("chosen", "inner"))
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
-    fused = sorted({operator.index(label) for label in fuse})
+    fused = sorted(class_set(function, "fuse", fuse))
     late = activate == "after"
     mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
     own = tuple(int(extent) for extent in getattr(mask_probs, "shape", ())[-2:])
@@ -225,7 +226,7 @@ def panoptic_merge(
         numbering,
         _id(function, "void", void),
         _id(function, "first_id", first_id),
-        operator.index(id_step),
+        _id(function, "id_step", id_step),
         out,
     )
     return segmentation, _panoptic_segments(_arrays.to_host(table), set(fused), numbering != "restarting")
@@ -238,6 +239,7 @@ def _panoptic_segments(table: Any, fused: set[int], joined: bool) -> list[Panopt
     for k, (kept, number, area, label, score) in enumerate(table.tolist()):
         if not kept:
             continue
+        _id("panoptic_merge", "ids", int(number))
         segment = by_id.get(int(number)) if joined else None
         if segment is not None:
             segment["area"] += int(area)
@@ -346,7 +348,8 @@ def instance_merge(
     """
     function = "instance_merge"
     _check_name(function, "order", order, ("score", "given"))
-    least = _number(function, "score_threshold", score_threshold)
+    least = max(_number(function, "score_threshold", score_threshold), -sys.float_info.max)  # NaN is below it
+    area_of_stuff = max(1.0, _number(function, "min_stuff_area", min_stuff_area))
     limit = 1.0 if overlap_threshold is None else _number(function, "overlap_threshold", overlap_threshold)
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
@@ -369,7 +372,7 @@ def instance_merge(
     for i in kept.tolist():
         segments.append(
             {
-                "id": next_id,
+                "id": _id(function, "ids", next_id),
                 "label_id": int(classes[i]),
                 "is_thing": True,
                 "score": float(values[i]),
@@ -382,18 +385,16 @@ def instance_merge(
     stuff, stuff_ids = None, np.zeros(0, np.int32)
     if semantic is not None:
         stuff = _class_map(function, segmentation, semantic)
-        most = int(stuff.max()) if math.prod(stuff.shape) else -1
-        if most >= _MOST_LABELS:
-            raise ValueError(f"{function}: classes of semantic must be below {_MOST_LABELS}, got {most}")
+        most = max(int(stuff.max()), -1) if math.prod(stuff.shape) else -1
         counts = _arrays.to_host(module.count_unpainted(segmentation, stuff, most + 1))
-        skipped = {operator.index(c) for c in ((ignore,) if hasattr(ignore, "__index__") else ignore)}  # type: ignore[arg-type]
+        skipped = class_set(function, "ignore", ignore)
         stuff_ids = np.full(most + 1, empty, np.int32)
-        for c in np.flatnonzero(counts >= max(1, min_stuff_area)).tolist():
+        for c in np.flatnonzero(counts >= area_of_stuff).tolist():
             if c in skipped:
                 continue
             segments.append(
                 {
-                    "id": next_id,
+                    "id": _id(function, "ids", next_id),
                     "label_id": c,
                     "is_thing": False,
                     "score": None,
@@ -450,7 +451,7 @@ def resolve_overlaps(
     >>> rapidmask.resolve_overlaps(masks, [0.5, 0.9, 0.7], min_kept=0.6)
     array([[1, 1, 2, 2, 0]], dtype=int32)
     """
-    share = float(min_kept)
+    share = _number("resolve_overlaps", "min_kept", min_kept)
     if not 0 <= share <= 1:
         raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
     array, width = bits_of(masks)
@@ -518,14 +519,20 @@ def _check_name(function: str, argument: str, name: Any, names: tuple[Any, ...])
 
 
 def _number(function: str, argument: str, value: Any) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
     if math.isnan(number):
         raise ValueError(f"{function}: {argument} must not be NaN, got {value!r}")
     return number
 
 
 def _id(function: str, argument: str, value: Any) -> int:
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
     if not _IDS[0] <= number <= _IDS[1]:
         raise ValueError(f"{function}: {argument} must be from {_IDS[0]} to {_IDS[1]}, got {number}")
     return number
@@ -535,8 +542,13 @@ def _integers(function: str, argument: str, values: Any) -> Array:
     """Return an array of integers, which an empty list may be, too."""
     if not hasattr(values, "dtype"):
         values = np.asarray(values if len(values) else np.zeros(0, np.int64))
-    if "int" not in str(values.dtype):
+    kind = getattr(values.dtype, "kind", None)  # which other libraries than NumPy do not tell
+    if kind not in ("i", "u") if kind else "int" not in str(values.dtype):
         raise TypeError(f"{function}: {argument} must be integers, got {str(values.dtype).rpartition('.')[2]}")
+    if "uint64" in str(values.dtype) or (kind == "u" and values.dtype.itemsize == 8):
+        largest = int(_arrays.to_host(values).max(initial=0))
+        if largest >= 2**63:
+            raise ValueError(f"{function}: {argument} must be below 2^63, got {largest}")
     return values
 
 
@@ -550,4 +562,10 @@ def _class_map(function: str, segmentation: Array, semantic: Any) -> Array:
     if tuple(semantic.shape) != tuple(segmentation.shape):
         shapes = f"{tuple(segmentation.shape)}, got shape {tuple(semantic.shape)}"
         raise ValueError(f"{function}: semantic must have the masks' shape {shapes}")
+    most = int(semantic.max()) if math.prod(semantic.shape) else -1
+    if most >= _MOST_LABELS:
+        raise ValueError(f"{function}: classes of semantic must be below {_MOST_LABELS}, got {most}")
+    low = int(semantic.min()) if math.prod(semantic.shape) else 0
+    if low < _IDS[0]:
+        raise ValueError(f"{function}: classes of semantic must be {_IDS[0]} or more, got {low}")
     return _beside(segmentation, semantic, "int32")

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from .. import _arrays, _dispatch
 from .._arrays import Array
 
@@ -211,7 +213,7 @@ def _argmax(
     if len(shape) < 3:  # the module says what is wrong
         return _dispatch.backend(logits).semantic_argmax(logits, 0, 0, [0], least, label, label_type, out)
     count, height, width = (int(extent) for extent in shape[-3:])
-    ignored = {operator.index(c) for c in ((ignore,) if hasattr(ignore, "__index__") else ignore)}  # type: ignore[arg-type]
+    ignored = class_set(function, "ignore", ignore)
     for c in sorted(ignored):
         if not 0 <= c < count:
             raise ValueError(f"{function}: ignore must be classes from 0 to {count - 1}, got {c}")
@@ -224,6 +226,15 @@ def _argmax(
     if height * width == 0 and rows * columns != 0:
         raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {shape}")
     return _dispatch.backend(logits).semantic_argmax(logits, rows, columns, classes, least, label, label_type, out)
+
+
+def class_set(function: str, argument: str, classes: Any) -> set[int]:
+    """Return classes given as one integer, or as a list or array of integers."""
+    given = _arrays.to_host(classes) if hasattr(classes, "dtype") else classes
+    try:
+        return {operator.index(c) for c in (np.atleast_1d(given) if np.ndim(given) == 0 else given)}
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: {argument} must be integers, got {classes!r}") from None
 
 
 def _label_type(function: str, dtype: Any) -> LabelType:
