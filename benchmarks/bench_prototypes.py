@@ -105,7 +105,13 @@ COMPARISONS = [
     Comparison(f"{_TO_PACKED} with out=", _SMOOTH, partial(masks, (_TORCH,), "packed", True), bar=900.0, goal=2000.0),
     Comparison(_TO_PACKED, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", False)),
     Comparison(f"{_TO_PACKED} with out=", _NOISY, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True)),
-    Comparison(f"{_TO_UINT8} with out=", _SMOOTH, partial(masks, (_OPENCV,), "uint8", True), bar=4.0),
-    Comparison(f"{_TO_UINT8} with out=", _NOISY, partial(masks, (_OPENCV,), "uint8", True)),
+    Comparison(
+        f"{_TO_UINT8} with out=",
+        _SMOOTH,
+        partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", True),
+        bar=4.0,
+        against=_OPENCV_NEW,
+    ),
+    Comparison(f"{_TO_UINT8} with out=", _NOISY, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", True)),
     Comparison(_TO_UINT8, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", False)),
 ]
