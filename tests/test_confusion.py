@@ -162,7 +162,7 @@ def test_matrices_add_up(rng):
     assert one.ignore_index == 2
     one.reset()
     assert one.matrix.sum() == 0
-    with refuses(ValueError, "merge: other must have 6 classes, got 7"):
+    with refuses(ValueError, "merge: other must have num_classes 6, got 7"):
         one.merge(rapidmask.ConfusionMatrix(7))
 
 
@@ -371,9 +371,50 @@ def test_quality_errors(backend, arguments, text):
 
 def test_other_quality_errors():
     quality = rapidmask.PanopticQuality([7])
-    with refuses(ValueError, "merge: other must have the same categories"):
+    with refuses(ValueError, "merge: other must have the same categories and void"):
         quality.merge(rapidmask.PanopticQuality([8]))
     with refuses(ValueError, "compute: categories must be a mapping to whether they are things"):
         quality.compute(things=True)
     assert quality.compute() == (0, 0, 0, 0)
     assert repr(quality) == "PanopticQuality(1 categories, PanopticScores(pq=0.0, sq=0.0, rq=0.0, categories=0))"
+
+
+# What is refused
+
+
+def test_numbers_that_are_none():
+    labels = np.zeros((2, 2), np.uint8)
+    with refuses(TypeError, "confusion_matrix: num_classes must be an integer, got 3.0"):
+        rapidmask.confusion_matrix(labels, labels, 3.0)
+    with refuses(ValueError, "confusion_matrix: ignore_index must be of 64 bits, got 18446744073709551615"):
+        rapidmask.confusion_matrix(labels, labels, 3, ignore_index=2**64 - 1)
+    with refuses(TypeError, "update: prediction_segments must be an integer, got 1.7"):
+        rapidmask.panoptic_quality(labels, {1.7: 0}, labels, {})
+
+
+def test_areas_below_the_pixels_change_nothing():
+    quality = rapidmask.PanopticQuality([7])
+    labels = np.ones((4, 4), int)
+    message = "update: target_segments must have areas of at least their pixels, got 4 of segment 1 with 16"
+    with refuses(ValueError, message):
+        quality.update(labels, {1: 7}, labels, [{"id": 1, "category_id": 7, "area": 4}])
+    assert quality.compute() == (0, 0, 0, 0)
+
+
+def test_only_what_counts_alike_is_merged():
+    with refuses(ValueError, "merge: other must have ignore_index 0, got 1"):
+        rapidmask.ConfusionMatrix(2, ignore_index=0).merge(rapidmask.ConfusionMatrix(2, ignore_index=1))
+    with refuses(ValueError, "merge: other must have the same categories and void"):
+        rapidmask.PanopticQuality({1: True}).merge(rapidmask.PanopticQuality({1: False}))
+
+
+def test_things_may_be_any_truth():
+    labels = np.ones((4, 4), int)
+    quality = rapidmask.PanopticQuality({7: True})
+    quality.update(labels, {1: 7}, labels, {1: 7})
+    assert quality.compute(things=np.True_) == quality.compute(things=True) == (1, 1, 1, 1)
+
+
+def test_boundaries_wider_than_numbers():
+    masks = np.ones((1, 3, 4), bool)
+    assert rapidmask.boundary_iou(masks, dilation_ratio=1e308).tolist() == [[1.0]]

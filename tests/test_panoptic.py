@@ -615,3 +615,42 @@ MASKS = np.zeros((2, 3, 4), bool)
 def test_errors(backend, call, error, text):
     with refuses(error, text):
         call()
+
+
+# What is refused
+
+
+def test_arguments_that_cannot_be_kept_are_refused():
+    masks, logits = np.ones((2, 1, 2), bool), np.eye(2, dtype=np.float32)[:, None]
+    with refuses(ValueError, "panoptic_merge: ids must be from -2147483648 to 2147483647, got 2147483648"):
+        rapidmask.panoptic_merge(logits, [0.9, 0.9], [1, 2], first_id=2**31 - 1)
+    with refuses(ValueError, "panoptic_merge: labels must be below 2^63, got 9223372036854775813"):
+        rapidmask.panoptic_merge(logits, [0.9, 0.9], np.array([1, 2**63 + 5], np.uint64))
+    with refuses(ValueError, "instance_merge: ids must be from -2147483648 to 2147483647, got 2147483648"):
+        rapidmask.instance_merge(np.eye(2, dtype=bool)[:, None], [0.9, 0.9], [1, 2], first_id=2**31 - 1)
+    with refuses(ValueError, "instance_merge: classes of semantic must be below 1048576, got 4294967303"):
+        rapidmask.instance_merge(masks, [0.9, 0.8], [1, 2], semantic=np.full((1, 2), 2**32 + 7))
+    with refuses(ValueError, "instance_merge: min_stuff_area must not be NaN, got nan"):
+        rapidmask.instance_merge(masks, [0.9, 0.8], [1, 2], min_stuff_area=np.nan)
+    with refuses(TypeError, "panoptic_merge: fuse must be integers, got None"):
+        rapidmask.panoptic_merge(logits, [0.9, 0.9], [1, 2], fuse=None)
+
+
+def test_out_overlaps_no_other_argument():
+    masks = np.ones((2, 1, 2), bool)
+    semantic = np.zeros((1, 2), np.int32)
+    with refuses(ValueError, "instance_merge: out must not overlap semantic"):
+        rapidmask.instance_merge(masks, [0.9, 0.8], [1, 2], semantic=semantic, out=semantic)
+    memory = np.zeros(2)
+    with refuses(ValueError, "resolve_overlaps: out must not overlap scores"):
+        rapidmask.resolve_overlaps(masks, memory, out=memory.view(np.int32)[:2].reshape(1, 2))
+    with refuses(TypeError, "resolve_overlaps: out must be in native byte order and no view that negates"):
+        rapidmask.resolve_overlaps(masks, out=np.zeros((1, 2), ">i4"))
+
+
+def test_classes_below_all_others_and_scores_that_are_no_numbers():
+    masks = np.ones((1, 1, 2), bool)
+    segmentation, segments = rapidmask.instance_merge(masks, [0.9], [1], semantic=np.full((1, 2), -100))
+    assert segmentation.tolist() == [[1, 1]]
+    assert len(segments) == 1
+    assert rapidmask.instance_merge(masks, [np.nan], [1], score_threshold=-np.inf)[1] == []

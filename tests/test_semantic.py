@@ -406,3 +406,15 @@ def test_errors(backend, call, error, text):
 def test_errors_of_queries(backend, classes, masks, error, text):
     with refuses(error, f"semantic_from_queries: {text}"):
         rapidmask.semantic_from_queries(np.zeros(classes, np.float32), np.zeros(masks, np.float32))
+
+
+def test_ignored_classes_in_any_form(rng):
+    logits = rng.normal(size=(4, 5, 6)).astype(np.float32)
+    expected = rapidmask.semantic_argmax(logits, ignore=(0, 2))
+    for ignore in ([0, 2], np.array([0, 2]), {0, 2}, range(0, 3, 2)):
+        np.testing.assert_array_equal(rapidmask.semantic_argmax(logits, ignore=ignore), expected)
+    expected = rapidmask.semantic_argmax(logits, ignore=[1])
+    for ignore in (1, np.int64(1), np.array(1)):
+        np.testing.assert_array_equal(rapidmask.semantic_argmax(logits, ignore=ignore), expected)
+    with refuses(TypeError, "semantic_argmax: ignore must be integers, got None"):
+        rapidmask.semantic_argmax(logits, ignore=None)

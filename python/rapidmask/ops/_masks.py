@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
@@ -45,6 +47,17 @@ def check_out(function: str, masks: Masks, out: Array | None) -> None:
     """Raise if ``out`` is given for masks whose result is no dense array."""
     if out is not None and isinstance(masks, (PackedMasks, RLEMasks)):
         raise ValueError(f"{function}: out must be None unless masks are a dense array")
+
+
+def check_apart(function: str, out: Array | None, **others: Any) -> None:
+    """Raise if ``out`` overlaps one of the other arrays in host memory, which are read after it is written to."""
+    if out is None or _arrays.is_on_cuda(out) or not hasattr(out, "dtype"):
+        return
+    written = _arrays.to_host(out)
+    for name, array in others.items():
+        on_host = hasattr(array, "dtype") and not _arrays.is_on_cuda(array)
+        if on_host and np.may_share_memory(written, _arrays.to_host(array)):
+            raise ValueError(f"{function}: out must not overlap {name}")
 
 
 def map_masks(masks: Masks, apply: Callable[[Any, Array, int | None], Array]) -> Masks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -74,14 +75,27 @@ def confusion_matrix(
     """
     if out_of_range not in ("raise", "skip"):
         raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {out_of_range!r}")
+    classes = _integer("confusion_matrix", "num_classes", num_classes)
+    ignored = None if ignore_index is None else _integer("confusion_matrix", "ignore_index", ignore_index)
     module = _dispatch.backend(prediction)
-    matrix, invalid = module.confusion_matrix(prediction, target, num_classes, ignore_index, out_of_range == "raise")
+    matrix, invalid = module.confusion_matrix(prediction, target, classes, ignored, out_of_range == "raise")
     if invalid is not None and int(_arrays.to_host(invalid)[0]):
         raise ValueError(
             f"confusion_matrix: labels must be from 0 to {num_classes - 1} where the target is not ignored, got "
             f"{int(_arrays.to_host(invalid)[0])} pixels with others"
         )
     return matrix
+
+
+def _integer(function: str, argument: str, value: Any) -> int:
+    """Return a value as an integer of 64 bits."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{function}: {argument} must be of 64 bits, got {number}")
+    return number
 
 
 class ConfusionMatrix:
@@ -161,10 +175,12 @@ class ConfusionMatrix:
         Parameters
         ----------
         other : ConfusionMatrix
-            One of as many classes.
+            One that counts alike.
         """
-        if other.num_classes != self.num_classes:
-            raise ValueError(f"merge: other must have {self.num_classes} classes, got {other.num_classes}")
+        for name in ("num_classes", "ignore_index", "out_of_range"):
+            ours, theirs = getattr(self, name), getattr(other, name, None)
+            if ours != theirs:
+                raise ValueError(f"merge: other must have {name} {ours}, got {theirs}")
         self.matrix += other.matrix
 
     def reset(self) -> None:
@@ -257,7 +273,7 @@ def dice(
     Parameters
     ----------
     prediction, target : array of integers or bool, shape (...)
-        Label maps of one shape, or dense masks, whose foreground is class 1; a batch counts as one.
+        Label maps of one shape, or masks of 0 and 1; a batch counts as one.
     num_classes : int
         From 1 to 32766.
     ignore_index : int, optional
@@ -346,7 +362,7 @@ def _boundaries(masks: Masks, dilation_ratio: float) -> Any:
     packed = pack(masks)
     height, width = packed.size
     # An erosion as far as the image is large removes everything.
-    distance = min(max(1, round(dilation_ratio * math.sqrt(height**2 + width**2))), max(height, width, 1))
+    distance = max(1, round(min(dilation_ratio * math.sqrt(height**2 + width**2), max(height, width))))
     eroded = packed
     for step in (_FURTHEST,) * (distance // _FURTHEST) + (distance % _FURTHEST,):
         eroded = erode(eroded, square(2 * step + 1), border="zeros") if step else eroded
@@ -416,7 +432,7 @@ class PanopticQuality:
             self._is_thing: dict[int, bool | None] = {int(c): bool(thing) for c, thing in categories.items()}
         else:
             self._is_thing = dict.fromkeys(map(int, categories))
-        self.void = int(void)
+        self.void = _integer("PanopticQuality", "void", void)
         self.true_positives = dict.fromkeys(self._is_thing, 0)
         self.false_positives = dict.fromkeys(self._is_thing, 0)
         self.false_negatives = dict.fromkeys(self._is_thing, 0)
@@ -457,7 +473,13 @@ class PanopticQuality:
             if not segment.area:
                 raise ValueError(f"update: prediction_segments must have pixels, got none of segment {segment.id}")
         for i, truth in enumerate(wanted.values()):
-            truth.area = int(overlaps[i].sum()) if truth.area is None else truth.area
+            pixels = int(overlaps[i].sum())
+            truth.area = pixels if truth.area is None else truth.area
+            if truth.area < max(pixels, 1):
+                raise ValueError(
+                    f"update: target_segments must have areas of at least their pixels, got {truth.area} of segment "
+                    f"{truth.id} with {pixels}"
+                )
         self._match(list(predicted.values()), list(wanted.values()), overlaps)
 
     def _listed(self, argument: str, segments: Segments) -> dict[int, _Segment]:
@@ -501,10 +523,10 @@ class PanopticQuality:
         Parameters
         ----------
         other : PanopticQuality
-            One of the same categories.
+            One of the same categories, things and stuff, and with the same void.
         """
-        if other._is_thing.keys() != self._is_thing.keys():
-            raise ValueError("merge: other must have the same categories")
+        if other._is_thing != self._is_thing or other.void != self.void:
+            raise ValueError("merge: other must have the same categories and void")
         for category in self._is_thing:
             self.true_positives[category] += other.true_positives[category]
             self.false_positives[category] += other.false_positives[category]
@@ -543,7 +565,7 @@ class PanopticQuality:
         chosen = [
             scores
             for category, scores in self.per_category().items()
-            if scores.categories and (things is None or self._is_thing[category] is things)
+            if scores.categories and (things is None or self._is_thing[category] is bool(things))
         ]
         count = len(chosen)
         pq, sq, rq = (sum(scores[i] for scores in chosen) / max(count, 1) for i in range(3))
@@ -620,7 +642,10 @@ class _Segment:
 
 def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
     if isinstance(segments, Mapping):
-        return [_Segment(int(label), int(category)) for label, category in segments.items()]
+        return [
+            _Segment(_integer("update", argument, label), _integer("update", argument, category))
+            for label, category in segments.items()
+        ]
     found = []
     for segment in segments:
         category = next((segment[key] for key in _CATEGORY_KEYS if key in segment), None)
@@ -629,7 +654,10 @@ def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
         area = segment.get("area")
         found.append(
             _Segment(
-                int(segment["id"]), int(category), bool(segment.get("iscrowd")), None if area is None else int(area)
+                _integer("update", argument, segment["id"]),
+                _integer("update", argument, category),
+                bool(segment.get("iscrowd")),
+                None if area is None else int(area),
             )
         )
     return found

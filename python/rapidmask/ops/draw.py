@@ -20,7 +20,7 @@ def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.
 
     Parameters
     ----------
-    image : array, shape (H, W), (H, W, C), (N, H, W) or (N, H, W, C), any dtype
+    image : array, shape (H, W), (H, W, C), (N, H, W) or (N, H, W, C), of numbers
         One image, or a batch.
     mask : array, shape (H, W) or (N, H, W), bool or integer, or PackedMasks, RLEMasks
         One mask for each image; what is not zero is kept. A container of one mask serves one image.

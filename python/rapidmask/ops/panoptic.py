@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, bits_of
+from ._masks import Masks, bits_of, check_apart
 from .overlap import _beside
 from .semantic import _size, _staged, class_set
 
@@ -203,6 +203,7 @@ def panoptic_merge(
     _check_name(function, "overlap_op", overlap_op, (">", ">="))
     _check_name(function, "paint", paint, ("chosen", "inner"))
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
+    check_apart(function, out, scores=scores, labels=labels)
     fused = sorted(class_set(function, "fuse", fuse))
     late = activate == "after"
     mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
@@ -351,6 +352,7 @@ def instance_merge(
     least = max(_number(function, "score_threshold", score_threshold), -sys.float_info.max)  # NaN is below it
     area_of_stuff = max(1.0, _number(function, "min_stuff_area", min_stuff_area))
     limit = 1.0 if overlap_threshold is None else _number(function, "overlap_threshold", overlap_threshold)
+    check_apart(function, out, scores=scores, labels=labels, semantic=semantic)
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
     scores, labels = _beside(array, scores, "float64"), _labels(function, array, labels)
@@ -454,6 +456,7 @@ def resolve_overlaps(
     share = _number("resolve_overlaps", "min_kept", min_kept)
     if not 0 <= share <= 1:
         raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
+    check_apart("resolve_overlaps", out, scores=scores)
     array, width = bits_of(masks)
     ranked = None if scores is None else _beside(array, scores, "float64")
     arguments = (ranked, "resolve_overlaps", ranked is not None, False, True, share, -math.inf, False, out)

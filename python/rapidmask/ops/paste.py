@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, SupportsIndex
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, _as_size
-from ._masks import Masks, Output, check_output
+from ._masks import Masks, Output, check_apart, check_output
 
 _LARGEST_EXTENT = 2**31 - 1
 
@@ -119,6 +119,7 @@ def paste_masks(
     if method not in ("grid_sample", "interpolate"):
         raise ValueError(f"paste_masks: method must be 'grid_sample' or 'interpolate', got {method!r}")
     check_output("paste_masks", output)
+    check_apart("paste_masks", out, boxes=boxes)
     height, width = _as_size("paste_masks", size)
     if max(height, width) > _LARGEST_EXTENT:
         raise ValueError(f"paste_masks: size must be at most 2^31 - 1 by 2^31 - 1, got {(height, width)}")

@@ -8,7 +8,7 @@ from typing import Any, Literal, SupportsIndex
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._decoded import Activation, MaskStatistics, as_extents, as_number, check_options, given_back
-from ._masks import Masks, Output
+from ._masks import Masks, Output, check_apart
 
 _LOGITS = ("float32", "float16", "bfloat16")
 
@@ -137,6 +137,7 @@ def decode_prototypes(
             [1, 1, 1, 0]]], dtype=uint8)
     """
     number = check_options("decode_prototypes", op, activation, output, out, threshold)
+    check_apart("decode_prototypes", out, coefficients=coefficients, boxes=boxes)
     if crop not in ("after", "before"):
         raise ValueError(f"decode_prototypes: crop must be 'after' or 'before', got {crop!r}")
     if crop == "before" and letterbox is not None:

@@ -7,8 +7,6 @@ import operator
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from .. import _arrays, _dispatch
 from .._arrays import Array
 
@@ -230,9 +228,9 @@ def _argmax(
 
 def class_set(function: str, argument: str, classes: Any) -> set[int]:
     """Return classes given as one integer, or as a list or array of integers."""
-    given = _arrays.to_host(classes) if hasattr(classes, "dtype") else classes
+    given = _arrays.to_host(classes).ravel() if hasattr(classes, "__dlpack__") else classes
     try:
-        return {operator.index(c) for c in (np.atleast_1d(given) if np.ndim(given) == 0 else given)}
+        return {operator.index(c) for c in (given if isinstance(given, Iterable) else (given,))}
     except (TypeError, ValueError):
         raise TypeError(f"{function}: {argument} must be integers, got {classes!r}") from None
 
