@@ -14,7 +14,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._masks import Masks, bits_of, check_apart
 from .overlap import _beside
-from .semantic import _size, _staged, class_set
+from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
 _MOST_LABELS = 1 << 20  # of a class map
@@ -204,7 +204,7 @@ def panoptic_merge(
     _check_name(function, "paint", paint, ("chosen", "inner"))
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
     check_apart(function, out, scores=scores, labels=labels)
-    fused = sorted(class_set(function, "fuse", fuse))
+    fused = sorted(_class_set(function, "fuse", fuse))
     late = activate == "after"
     mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
     own = tuple(int(extent) for extent in getattr(mask_probs, "shape", ())[-2:])
@@ -389,7 +389,7 @@ def instance_merge(
         stuff = _class_map(function, segmentation, semantic)
         most = max(int(stuff.max()), -1) if math.prod(stuff.shape) else -1
         counts = _arrays.to_host(module.count_unpainted(segmentation, stuff, most + 1))
-        skipped = class_set(function, "ignore", ignore)
+        skipped = _class_set(function, "ignore", ignore)
         stuff_ids = np.full(most + 1, empty, np.int32)
         for c in np.flatnonzero(counts >= area_of_stuff).tolist():
             if c in skipped:

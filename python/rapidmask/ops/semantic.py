@@ -211,7 +211,7 @@ def _argmax(
     if len(shape) < 3:  # the module says what is wrong
         return _dispatch.backend(logits).semantic_argmax(logits, 0, 0, [0], least, label, label_type, out)
     count, height, width = (int(extent) for extent in shape[-3:])
-    ignored = class_set(function, "ignore", ignore)
+    ignored = _class_set(function, "ignore", ignore)
     for c in sorted(ignored):
         if not 0 <= c < count:
             raise ValueError(f"{function}: ignore must be classes from 0 to {count - 1}, got {c}")
@@ -226,7 +226,7 @@ def _argmax(
     return _dispatch.backend(logits).semantic_argmax(logits, rows, columns, classes, least, label, label_type, out)
 
 
-def class_set(function: str, argument: str, classes: Any) -> set[int]:
+def _class_set(function: str, argument: str, classes: Any) -> set[int]:
     """Return classes given as one integer, or as a list or array of integers."""
     given = _arrays.to_host(classes).ravel() if hasattr(classes, "__dlpack__") else classes
     try:
