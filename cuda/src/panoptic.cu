@@ -37,7 +37,7 @@ struct Counters {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     choose_queries_kernel(View<const T> planes, const float* scores, PanopticRule rule, View<std::int32_t> codes,
                           bool counts_in_shared, QueryPixels* pixels) {
   RM_DYNAMIC_SHARED(unsigned, shared);
