@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -41,6 +42,17 @@ def bits_of(masks: Masks) -> tuple[Array, int | None]:
     if isinstance(masks, PackedMasks):
         return masks.data, masks.size[1]
     return _arrays.with_shape(masks), None
+
+
+def check_number(function: str, argument: str, value: Any) -> float:
+    """Return a number, which must not be NaN, as a float."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
+    if math.isnan(number):
+        raise ValueError(f"{function}: {argument} must not be NaN, got {value!r}")
+    return number
 
 
 def check_out(function: str, masks: Masks, out: Array | None) -> None:

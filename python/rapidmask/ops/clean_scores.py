@@ -7,24 +7,14 @@ from typing import Any
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import check_connectivity
+from ._masks import check_connectivity, check_number
 
 _MAX_AREA = 2**63 - 1
 
 
-def _number(argument: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"clean_scores: {argument} must be a number, got {value!r}") from None
-    if math.isnan(number):
-        raise ValueError(f"clean_scores: {argument} must not be NaN, got {value!r}")
-    return number
-
-
 def _limit(argument: str, value: Any) -> int:
     """Return the largest whole area that is not above a limit."""
-    number = _number(argument, value)
+    number = check_number("clean_scores", argument, value)
     if number <= 0:
         return 0
     return _MAX_AREA if number >= _MAX_AREA else math.floor(number)
@@ -106,9 +96,9 @@ def clean_scores(
            [ 3. ,  0.1,  3. , -5. , -5. ],
            [ 3. ,  3. ,  3. , -5. , -5. ]], dtype=float32)
     """
-    above = _number("threshold", threshold)
-    hole = above + 0.1 if hole_value is None else _number("hole_value", hole_value)
-    sprinkle = above - 0.1 if sprinkle_value is None else _number("sprinkle_value", sprinkle_value)
+    above = check_number("clean_scores", "threshold", threshold)
+    hole = above + 0.1 if hole_value is None else check_number("clean_scores", "hole_value", hole_value)
+    sprinkle = above - 0.1 if sprinkle_value is None else check_number("clean_scores", "sprinkle_value", sprinkle_value)
     largest_hole = _limit("max_hole_area", max_hole_area)
     largest_sprinkle = _limit("max_sprinkle_area", max_sprinkle_area)
     neighbours = check_connectivity("clean_scores", connectivity)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, bits_of, check_apart
+from ._masks import Masks, bits_of, check_apart, check_number
 from .overlap import _beside
 from .semantic import _class_set, _size, _staged
 
@@ -219,8 +219,8 @@ def panoptic_merge(
         columns,
         "none" if activation is None else "late" if late else "early",
         bool(weight_by_score),
-        _number(function, "mask_threshold", mask_threshold),
-        _number(function, "overlap_threshold", overlap_threshold),
+        check_number(function, "mask_threshold", mask_threshold),
+        check_number(function, "overlap_threshold", overlap_threshold),
         overlap_op == ">=",
         paint == "inner",
         fused,
@@ -349,9 +349,9 @@ def instance_merge(
     """
     function = "instance_merge"
     _check_name(function, "order", order, ("score", "given"))
-    least = max(_number(function, "score_threshold", score_threshold), -sys.float_info.max)  # NaN is below it
-    area_of_stuff = max(1.0, _number(function, "min_stuff_area", min_stuff_area))
-    limit = 1.0 if overlap_threshold is None else _number(function, "overlap_threshold", overlap_threshold)
+    least = max(check_number(function, "score_threshold", score_threshold), -sys.float_info.max)  # NaN is below it
+    area_of_stuff = max(1.0, check_number(function, "min_stuff_area", min_stuff_area))
+    limit = 1.0 if overlap_threshold is None else check_number(function, "overlap_threshold", overlap_threshold)
     check_apart(function, out, scores=scores, labels=labels, semantic=semantic)
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
@@ -453,7 +453,7 @@ def resolve_overlaps(
     >>> rapidmask.resolve_overlaps(masks, [0.5, 0.9, 0.7], min_kept=0.6)
     array([[1, 1, 2, 2, 0]], dtype=int32)
     """
-    share = _number("resolve_overlaps", "min_kept", min_kept)
+    share = check_number("resolve_overlaps", "min_kept", min_kept)
     if not 0 <= share <= 1:
         raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
     check_apart("resolve_overlaps", out, scores=scores)
@@ -510,7 +510,7 @@ def non_overlapping(
     <BLANKLINE>
            [[-10.,   1., -15.]]], dtype=float32)
     """
-    level = _number("non_overlapping", "background", background)
+    level = check_number("non_overlapping", "background", background)
     scores = _arrays.with_shape(scores)
     objects = None if object_scores is None else _beside(scores, object_scores, "float32")
     return _dispatch.backend(scores).non_overlapping(scores, objects, level, out)
@@ -519,16 +519,6 @@ def non_overlapping(
 def _check_name(function: str, argument: str, name: Any, names: tuple[Any, ...]) -> None:
     if name not in names:
         raise ValueError(f"{function}: {argument} must be one of {', '.join(map(repr, names))}, got {name!r}")
-
-
-def _number(function: str, argument: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
-    if math.isnan(number):
-        raise ValueError(f"{function}: {argument} must not be NaN, got {value!r}")
-    return number
 
 
 def _id(function: str, argument: str, value: Any) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, _as_size
-from ._masks import Masks, Output, check_apart, check_output
+from ._masks import Masks, Output, check_apart, check_number, check_output
 
 _LARGEST_EXTENT = 2**31 - 1
 
@@ -123,8 +122,7 @@ def paste_masks(
     height, width = _as_size("paste_masks", size)
     if max(height, width) > _LARGEST_EXTENT:
         raise ValueError(f"paste_masks: size must be at most 2^31 - 1 by 2^31 - 1, got {(height, width)}")
-    if math.isnan(threshold):
-        raise ValueError("paste_masks: threshold must not be NaN, got nan")
+    threshold = check_number("paste_masks", "threshold", threshold)
     if not 0 <= padding < 2**20:
         raise ValueError(f"paste_masks: padding must be from 0 to 2^20 - 1, got {padding}")
     if str(getattr(boxes, "dtype", "float32")).rpartition(".")[2] in ("float16", "bfloat16", "float64"):
