@@ -351,7 +351,7 @@ def test_what_is_refused(backend):
         call(logits, (4, 5), output="rle", out=np.zeros((2, 4, 5), bool))
     with refuses(ValueError, "upsample_masks: out must have shape (2, 4, 5), got shape (2, 4, 6)"):
         call(logits, (4, 5), out=np.zeros((2, 4, 6), bool))
-    with refuses(ValueError, "upsample_masks: threshold and offset must not be NaN"):
+    with refuses(ValueError, "upsample_masks: threshold must not be NaN, got nan"):
         call(logits, (4, 5), threshold=np.nan)
-    with refuses(TypeError, "upsample_masks: threshold must be a number, got str"):
+    with refuses(TypeError, "upsample_masks: threshold must be a number, got 'high'"):
         call(logits, (4, 5), threshold="high")

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, Size
-from ._masks import Masks, Output, check_output
+from ._masks import Masks, Output, check_number, check_output
 
 Activation: TypeAlias = Literal["sigmoid"] | None
 
@@ -48,15 +48,7 @@ def check_options(
     check_output(function, output)
     if output == "rle" and out is not None:
         raise ValueError(f"{function}: out must be None when output is 'rle'")
-    return as_number(function, "threshold", threshold)
-
-
-def as_number(function: str, name: str, value: Any) -> float:
-    """Return a number as a float."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{function}: {name} must be a number, got {type(value).__name__}") from None
+    return check_number(function, "threshold", threshold)
 
 
 def as_extents(function: str, name: str, extents: Any) -> Size:

@@ -7,8 +7,8 @@ from typing import Any, Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._decoded import Activation, MaskStatistics, as_extents, as_number, check_options, given_back
-from ._masks import Masks, Output, check_apart
+from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
+from ._masks import Masks, Output, check_apart, check_number
 
 _LOGITS = ("float32", "float16", "bfloat16")
 
@@ -157,7 +157,7 @@ def decode_prototypes(
         _factor(pre_upsample, letterbox),
         activation or "none",
     )
-    reach = as_number("decode_prototypes", "offset", offset) if return_stats else None
+    reach = check_number("decode_prototypes", "offset", offset) if return_stats else None
     module = _dispatch.backend(prototypes)
     if output == "rle" and hasattr(module, "decode_prototype_runs"):
         result = module.decode_prototype_runs(*given, reach)

@@ -7,8 +7,8 @@ from typing import Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._decoded import Activation, MaskStatistics, as_extents, as_number, check_options, given_back
-from ._masks import Masks, Output
+from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
+from ._masks import Masks, Output, check_number
 
 
 def upsample_masks(
@@ -103,7 +103,7 @@ def upsample_masks(
         op,
         activation or "none",
     )
-    reach = as_number("upsample_masks", "offset", offset) if return_stats else None
+    reach = check_number("upsample_masks", "offset", offset) if return_stats else None
     module = _dispatch.backend(logits)
     if output == "rle" and hasattr(module, "upsample_runs"):
         result = module.upsample_runs(*given, reach)
