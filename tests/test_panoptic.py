@@ -654,3 +654,16 @@ def test_classes_below_all_others_and_scores_that_are_no_numbers():
     assert segmentation.tolist() == [[1, 1]]
     assert len(segments) == 1
     assert rapidmask.instance_merge(masks, [np.nan], [1], score_threshold=-np.inf)[1] == []
+
+
+def test_ids_by_label_must_tell_labels_apart():
+    probabilities = np.array([[[1, 0]], [[0, 1]]], np.float32)
+    with refuses(ValueError, "panoptic_merge: id_step must be above every label, got labels 11 and 1 with id 11"):
+        rapidmask.panoptic_merge(probabilities, [0.9, 0.9], [11, 1], numbering="by_label", id_step=10, fuse=[11])
+
+
+@pytest.mark.parametrize("function", ["resolve_overlaps", "mask_nms"])
+def test_scores_that_are_no_numbers(function):
+    call = getattr(rapidmask, function)
+    with refuses(TypeError, f"{function}: scores must hold numbers, got ['a']"):
+        call(np.ones((1, 2, 2), bool), ["a"], **({"iou_threshold": 0.5} if function == "mask_nms" else {}))

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
+from ._masks import check_integer, check_number, reported_as
 
 LabelType: TypeAlias = Literal["uint8", "int16", "int32", "int64"]
 
@@ -165,7 +166,8 @@ def semantic_from_queries(
     class_logits = _arrays.with_shape(class_logits)
     mask_logits = _staged("semantic_from_queries", "mask_logits", _arrays.with_shape(mask_logits), intermediate, crop)
     scores = _dispatch.backend(mask_logits).semantic_scores(class_logits, mask_logits)
-    return _argmax("semantic_from_queries", "mask_logits", scores, size, dtype, ignore, min_score, void, out)
+    with reported_as("semantic_from_queries"):
+        return _argmax("semantic_from_queries", "mask_logits", scores, size, dtype, ignore, min_score, void, out)
 
 
 def _staged(
@@ -201,12 +203,10 @@ def _argmax(
 ) -> Array:
     label_type = _label_type(function, dtype)
     low, high = _RANGES[label_type]
-    label = (255 if label_type == "uint8" else -1) if void is None else operator.index(void)
+    label = (255 if label_type == "uint8" else -1) if void is None else check_integer(function, "void", void)
     if not low <= label <= high:
         raise ValueError(f"{function}: void must be from {low} to {high} for {label_type}, got {label}")
-    least = -math.inf if min_score is None else float(min_score)
-    if math.isnan(least):
-        raise ValueError(f"{function}: min_score must not be NaN, got {min_score!r}")
+    least = -math.inf if min_score is None else check_number(function, "min_score", min_score)
     shape = tuple(getattr(logits, "shape", ()))
     if len(shape) < 3:  # the module says what is wrong
         return _dispatch.backend(logits).semantic_argmax(logits, 0, 0, [0], least, label, label_type, out)
