@@ -144,6 +144,18 @@ def test_awkward_values_and_scores(backend, isa, rng, rule):
             assert [segment["queries"][0] for segment in segments] == [k for k, row in enumerate(table) if row[0]]
 
 
+def test_what_is_compared_with_infinity_and_zero(backend, isa, rng):
+    values = np.array([0, -0.0, 1, 0.5, np.nan, np.inf, -np.inf, 1e-40, -1], np.float32)
+    for _ in range(40):
+        planes, scores = rng.choice(values, (3, 4, 3)), rng.choice(values, 3)
+        rule = {"mask_threshold": rng.choice([-np.inf, np.inf, 0, -1]), "weight_by_score": bool(rng.integers(2))}
+        rule["overlap_threshold"] = rng.choice([-1, 0, 0.5])
+        for size in ((4, 3), (7, 9)):
+            expected, _ = reference.merge(planes, scores, range(3), size, np.asarray, rule)
+            found, _ = rapidmask.panoptic_merge(planes, scores, np.arange(3), size=size, **rule)
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_stages(backend, isa, rng):
     logits, scores, labels = queries(rng, 5, (9, 14))
     staged = bilinear(logits, (30, 30))[:, :25, :28]
