@@ -6,6 +6,24 @@
 namespace rapidmask::cuda {
 namespace {
 
+// Calls body(i, j, pixel, pixels) for the lanes i + j that hold pixels, with their first pixel and how many there are;
+// then after(i), for each four lanes from i on. What body() loads for four lanes is under way at a time.
+constexpr int kLanesAtOnce = 4;
+template <class Body, class After>
+__device__ __forceinline__ void for_each_lane(const Layout& layout, const Place& place, const Body& body,
+                                              const After& after) {
+  const std::uint32_t pixel = place.pixel(layout);
+  const std::int32_t pixels = place.pixels(layout);
+  const unsigned filled = __ballot_sync(kFullWarp, pixels > 0);
+  for (int i = 0; i < kWarpSize; i += kLanesAtOnce) {
+    if ((filled >> i & ((1u << kLanesAtOnce) - 1)) == 0) continue;
+    for (int j = 0; j < kLanesAtOnce; ++j) {
+      body(i, j, __shfl_sync(kFullWarp, pixel, i + j), __shfl_sync(kFullWarp, pixels, i + j));
+    }
+    after(i);
+  }
+}
+
 template <class T>
 __device__ __forceinline__ bool is_nan(T x) {
   if constexpr (kIsHalfWidth<T>) {

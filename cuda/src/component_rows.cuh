@@ -87,95 +87,29 @@ __device__ __forceinline__ std::uint64_t valid_bits(const Layout& layout, std::i
 __device__ __forceinline__ int lowest_bit(std::uint64_t x) { return __ffsll(static_cast<long long>(x)) - 1; }
 __device__ __forceinline__ int highest_bit(std::uint64_t x) { return 63 - __clzll(static_cast<long long>(x)); }
 
-// Calls body(i, j, pixel, pixels) for the lanes i + j that hold pixels, with their first pixel and how many there are;
-// then after(i), for each four lanes from i on. What body() loads for four lanes is under way at a time.
-inline constexpr int kLanesAtOnce = 4;
-template <class Body, class After>
-__device__ __forceinline__ void for_each_lane(const Layout& layout, const Place& place, const Body& body,
-                                              const After& after) {
-  const std::uint32_t pixel = place.pixel(layout);
-  const std::int32_t pixels = place.pixels(layout);
-  const unsigned filled = __ballot_sync(kFullWarp, pixels > 0);
-  for (int i = 0; i < kWarpSize; i += kLanesAtOnce) {
-    if ((filled >> i & ((1u << kLanesAtOnce) - 1)) == 0) continue;
-    for (int j = 0; j < kLanesAtOnce; ++j) {
-      body(i, j, __shfl_sync(kFullWarp, pixel, i + j), __shfl_sync(kFullWarp, pixels, i + j));
-    }
-    after(i);
-  }
-}
-
-// The words of pixels p for which test(p) holds; a warp reads 32 pixels of a row at a time.
-template <class Test>
-__device__ __forceinline__ std::uint64_t gather_bits(const Layout& layout, const Place& place, const Test& test) {
-  const int lane = lane_id();
-  bool low[kLanesAtOnce], high[kLanesAtOnce];
-  std::uint64_t word = 0;
-  for_each_lane(
-      layout, place,
-      [&](int, int j, std::uint32_t pixel, std::int32_t pixels) {
-        const std::uint32_t p = pixel + static_cast<std::uint32_t>(lane);
-        low[j] = lane < pixels && test(p);
-        high[j] = lane + kWarpSize < pixels && test(p + kWarpSize);
-      },
-      [&](int i) {
-        for (int j = 0; j < kLanesAtOnce; ++j) {
-          const std::uint64_t bits = __ballot_sync(kFullWarp, low[j]);
-          const std::uint64_t more = __ballot_sync(kFullWarp, high[j]);
-          if (lane == i + j) word = more << kWarpSize | bits;
-        }
-      });
-  return word;
-}
-
 // The pixels at a place of a mask in either form; `data` is the mask's.
 __device__ __forceinline__ std::uint64_t read_word(const Layout& layout, const Place& place, const std::uint8_t* data,
                                                    bool packed) {
-  if (packed) return place.inside ? reinterpret_cast<const std::uint64_t*>(data)[place.word(layout)] : 0;
-  if (layout.w % 16 != 0 || reinterpret_cast<std::uintptr_t>(data) % 16 != 0) {
-    return gather_bits(layout, place, [&](std::uint32_t p) { return data[p] != 0; });
-  }
-  // A lane reads its own 64 bytes: every second read of a sector comes from the cache.
-  const std::int32_t pixels = place.pixels(layout);
-  uint4 bytes[4];
-  for (int j = 0; j < 4; ++j) {
-    bytes[j] = {0, 0, 0, 0};
-    if (16 * j < pixels) bytes[j] = *reinterpret_cast<const uint4*>(data + place.pixel(layout) + 16 * j);
-  }
-  std::uint64_t word = 0;
-  for (int j = 0; j < 4; ++j) word |= static_cast<std::uint64_t>(nonzero_bytes(bytes[j])) << 16 * j;
-  return word;
+  if (!place.inside) return 0;
+  if (packed) return reinterpret_cast<const std::uint64_t*>(data)[place.word(layout)];
+  const std::uint8_t* pixels = data + place.pixel(layout);
+  const std::int32_t count = place.pixels(layout);
+  return read_pixels(pixels, count) | static_cast<std::uint64_t>(read_pixels(pixels + kWordPixels, count - kWordPixels))
+                                          << kWordPixels;
 }
 
 // Writes the pixels at a place of a mask in either form.
 __device__ __forceinline__ void write_word(const Layout& layout, const Place& place, std::uint64_t word,
                                            std::uint8_t* data, bool packed) {
+  if (!place.inside) return;
   if (packed) {
-    if (place.inside) reinterpret_cast<std::uint64_t*>(data)[place.word(layout)] = word;
+    reinterpret_cast<std::uint64_t*>(data)[place.word(layout)] = word;
     return;
   }
-  const std::uint32_t pixel = place.pixel(layout);
-  const std::int32_t pixels = place.pixels(layout);
-  const int lane = lane_id();
-  if (layout.w % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % 4 == 0) {
-    const int x = lane % 16 * 4;
-    for (int i = 0; i < kWarpSize; i += 2) {
-      const int from = i + lane / 16;
-      const std::int32_t count = __shfl_sync(kFullWarp, pixels, from);
-      const std::uint32_t p = __shfl_sync(kFullWarp, pixel, from) + static_cast<std::uint32_t>(x);
-      const auto bits = static_cast<std::uint32_t>(__shfl_sync(kFullWarp, word, from) >> x) & 15u;
-      if (x < count) *reinterpret_cast<std::uint32_t*>(data + p) = four_bytes(bits);
-    }
-    return;
-  }
-  for (int i = 0; i < kWarpSize; ++i) {
-    const std::int32_t count = __shfl_sync(kFullWarp, pixels, i);
-    if (count == 0) continue;
-    const std::uint32_t p = __shfl_sync(kFullWarp, pixel, i) + static_cast<std::uint32_t>(lane);
-    const std::uint64_t bits = __shfl_sync(kFullWarp, word, i) >> lane;
-    if (lane < count) data[p] = static_cast<std::uint8_t>(bits & 1);
-    if (lane + kWarpSize < count) data[p + 32] = static_cast<std::uint8_t>(bits >> 32 & 1);
-  }
+  std::uint8_t* pixels = data + place.pixel(layout);
+  const std::int32_t count = place.pixels(layout);
+  write_pixels(static_cast<std::uint32_t>(word), pixels, count);
+  write_pixels(static_cast<std::uint32_t>(word >> kWordPixels), pixels + kWordPixels, count - kWordPixels);
 }
 
 }  // namespace rapidmask::cuda

@@ -3,8 +3,8 @@
 // Everything is a dilation: an erosion is one of the background, by the footprint turned around. A block makes a tile
 // of rows: it loads their words, and as many around them as the footprint reaches, into shared memory; makes windows
 // ("any of the L pixels up to x") by doubling; and or-s for every run of elements two moved windows into the words that
-// its threads hold. A box's windows along y are made by doubling too, so that its cost is that of its logarithms. Dense
-// rows become words by ballot when they are loaded, and bytes when they are stored: every dilation is one launch.
+// its threads hold. A box's windows along y are made by doubling too, so that its cost is that of its logarithms. Bytes
+// become words when they are loaded, and words bytes when they are stored: every dilation is one launch.
 
 #include "rapidmask/morphology.hpp"
 
@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "morphology_plan.hpp"
+#include "pixel_bytes.cuh"
 #include "port.cuh"
 #include "tiles.cuh"
 
 namespace rapidmask::cuda {
 namespace {
 
-constexpr int kWordBits = 32;
 constexpr int kGuard = 3;         // words to either side: 64 pixels, and one for what is moved in
 constexpr int kRowsOfThread = 4;  // output rows, whose words a thread holds
 constexpr int kMostRows = 128;    // of a tile
@@ -57,46 +57,29 @@ struct Pass {
 
 // Bits of a word that lie within a row of w pixels.
 __device__ std::uint32_t valid_bits(std::int64_t word, std::int64_t w) {
-  const std::int64_t left = w - word * kWordBits;
-  return left >= kWordBits ? ~0u : left <= 0 ? 0u : (1u << left) - 1;
+  const std::int64_t left = w - word * kWordPixels;
+  return left >= kWordPixels ? ~0u : left <= 0 ? 0u : (1u << left) - 1;
 }
 
-__device__ std::uint32_t packed_word(const Rows& rows, std::int64_t row, std::int64_t word, std::int64_t words) {
-  return reinterpret_cast<const std::uint32_t*>(rows.data)[row * words + word];
-}
-
-// The whole warp reads one word of one row.
-__device__ std::uint32_t dense_word(const Rows& rows, std::int64_t row, std::int64_t word, std::int64_t w) {
-  const std::int64_t x = word * kWordBits + lane_id();
-  return __ballot_sync(kFullWarp, x < w && rows.data[row * w + x] != 0);
+__device__ std::uint32_t read_word(const Rows& rows, std::int64_t row, std::int64_t word, std::int64_t w) {
+  if (!rows.packed) return read_pixels(rows.data + row * w + word * kWordPixels, w - word * kWordPixels);
+  return reinterpret_cast<const std::uint32_t*>(rows.data)[row * 2 * ((w + 63) / 64) + word];
 }
 
 // The rows [first_row, first_row + loaded_rows()) of a slice, and kGuard words to either side of the tile.
 __device__ void load_tile(const Pass& pass, std::int64_t slice, bool slice_exists, std::int64_t first_row,
                           std::int64_t first_word, std::uint32_t* tile) {
   const std::int64_t words = pass.words();
-  const auto place = [&](int k, auto read) {
+  for (int k = static_cast<int>(threadIdx.x); k < pass.buffer_words(); k += kThreads) {
     const std::int64_t row = first_row + k / pass.stride(), word = first_word + k % pass.stride() - kGuard;
     std::uint32_t value = pass.outside;
     if (slice_exists && row >= 0 && row < pass.h && word >= 0 && word < words) {
       const std::uint32_t valid = valid_bits(word, pass.w);
-      value = read(slice * pass.h + row, word);
+      value = read_word(pass.in, slice * pass.h + row, word, pass.w);
       if (pass.inverts) value = ~value;
       value = (value & valid) | (pass.outside & ~valid);
     }
     tile[k] = value;
-  };
-  if (pass.in.packed) {
-    for (int k = static_cast<int>(threadIdx.x); k < pass.buffer_words(); k += kThreads) {
-      place(k, [&](std::int64_t row, std::int64_t word) { return packed_word(pass.in, row, word, words); });
-    }
-  } else {
-    for (int k = warp_id(); k < pass.buffer_words(); k += kThreads / kWarpSize) {
-      const std::int64_t row = first_row + k / pass.stride(), word = first_word + k % pass.stride() - kGuard;
-      const bool exists = slice_exists && row >= 0 && row < pass.h && word >= 0 && word < words;
-      const std::uint32_t bits = exists ? dense_word(pass.in, slice * pass.h + row, word, pass.w) : 0;
-      if (lane_id() == 0) place(k, [&](std::int64_t, std::int64_t) { return bits; });
-    }
   }
   __syncthreads();
 }
@@ -203,31 +186,16 @@ __device__ void store_tile(const Pass& pass, std::int64_t slice, std::int64_t fi
            : pass.difference == Difference::other_minus_row ? other & ~value
                                                             : value & ~other;
   };
-  if (pass.out_packed && pass.other.packed) {
-    for (int k = static_cast<int>(threadIdx.x); k < pass.tile_rows * pass.tile_words; k += kThreads) {
-      const std::int64_t y = first_row + k / pass.tile_words, word = first_word + k % pass.tile_words;
-      if (y >= pass.h || word >= words) continue;
-      const std::int64_t row = slice * pass.h + y;
-      const std::uint32_t other = pass.difference == Difference::none ? 0 : packed_word(pass.other, row, word, words);
-      reinterpret_cast<std::uint32_t*>(pass.out)[row * words + word] =
-          difference(tile[k] & valid_bits(word, pass.w), other);
-    }
-    return;
-  }
-  for (int k = warp_id(); k < pass.tile_rows * pass.tile_words; k += kThreads / kWarpSize) {
+  for (int k = static_cast<int>(threadIdx.x); k < pass.tile_rows * pass.tile_words; k += kThreads) {
     const std::int64_t y = first_row + k / pass.tile_words, word = first_word + k % pass.tile_words;
     if (y >= pass.h || word >= words) continue;
     const std::int64_t row = slice * pass.h + y;
-    std::uint32_t other = 0;
-    if (pass.difference != Difference::none) {
-      other = pass.other.packed ? packed_word(pass.other, row, word, words) : dense_word(pass.other, row, word, pass.w);
-    }
+    const std::uint32_t other = pass.difference == Difference::none ? 0 : read_word(pass.other, row, word, pass.w);
     const std::uint32_t value = difference(tile[k] & valid_bits(word, pass.w), other);
     if (pass.out_packed) {
-      if (lane_id() == 0) reinterpret_cast<std::uint32_t*>(pass.out)[row * words + word] = value;
+      reinterpret_cast<std::uint32_t*>(pass.out)[row * words + word] = value;
     } else {
-      const std::int64_t x = word * kWordBits + lane_id();
-      if (x < pass.w) pass.out[row * pass.w + x] = value >> lane_id() & 1u;
+      write_pixels(value, pass.out + row * pass.w + word * kWordPixels, pass.w - word * kWordPixels);
     }
   }
 }

@@ -3,6 +3,7 @@
 // A block for each mask sets the transitions as bits of columns; a column's pixels are the running sums of its
 // transitions, from the state in which the column before ends; tiles of 32×32 are then transposed into rows.
 
+#include "pixel_bytes.cuh"
 #include "rle_runs.cuh"
 
 namespace rapidmask::cuda {
@@ -70,10 +71,7 @@ __global__ void write_rows_kernel(Columns columns, Crop crop, std::uint8_t* mask
     if constexpr (kPacked) {
       if (y0 + lane_id() < h) reinterpret_cast<std::uint32_t*>(masks)[(i * h + y0 + lane_id()) * words32 + k] = rows;
     } else {
-      for (int r = 0; r < kWarpSize && y0 + r < h; ++r) {
-        const unsigned row = __shfl_sync(kFullWarp, rows, r);
-        if (x < w) masks[(i * h + y0 + r) * w + x] = static_cast<std::uint8_t>(row >> lane_id() & 1u);
-      }
+      if (y0 + lane_id() < h) write_pixels(rows, masks + (i * h + y0 + lane_id()) * w + 32 * k, w - 32 * k);
     }
   }
 }

@@ -4,6 +4,7 @@
 // counted by chunks of words, the chunks added up, and their positions written, whose differences are the runs. The
 // last run of a mask ends with it, so that a mask has one run more than transitions.
 
+#include "pixel_bytes.cuh"
 #include "rle_runs.cuh"
 
 namespace rapidmask::cuda {
@@ -16,16 +17,8 @@ constexpr int kChunkWords = kThreads;  // a word for each thread of a block
 struct ByteRows {
   const std::uint8_t* masks;
   std::int64_t w;
-  // By a warp together: lane k asks for row k.
   __device__ unsigned load(std::int64_t row, std::int64_t x, bool is_inside) const {
-    unsigned word = 0;
-    for (int k = 0; k < kWarpSize; ++k) {
-      const std::int64_t asked = __shfl_sync(kFullWarp, is_inside ? row : std::int64_t{-1}, k);
-      const bool foreground = asked >= 0 && x + lane_id() < w && masks[asked * w + x + lane_id()] != 0;
-      const unsigned bits = __ballot_sync(kFullWarp, foreground);
-      if (lane_id() == k) word = bits;
-    }
-    return word;
+    return is_inside ? read_pixels(masks + row * w + x, w - x) : 0;
   }
 };
 struct BitRows {
