@@ -4,6 +4,9 @@ Masks come straight from prototypes, within their boxes, without the logits of w
 are taken in another order than torch's matrix product takes them, so that pixels whose logit is within float32's
 rounding of 0 may differ. What is not served (gradients, float64) raises NotImplementedError, and goes to ultralytics'
 own function under `rapidmask.patch`. Its results define these functions; none of its code is here.
+
+One argument is not ultralytics': ``output="packed"`` or ``"rle"`` gives `PackedMasks` or `RLEMasks` rather than a
+tensor, for callers that would make these of it; they have an eighth of its size, or far less.
 """
 
 from __future__ import annotations
@@ -13,13 +16,22 @@ from typing import Any
 import numpy as np
 
 from .._upstream import Upstream
+from ..ops._masks import Output
 from ..ops.polygon import masks_to_polygons
 from ..ops.prototypes import decode_prototypes
 
 __all__ = ["masks2segments", "process_mask", "process_mask_native"]
 
 
-def process_mask(protos: Any, masks_in: Any, bboxes: Any, shape: tuple[int, int], upsample: bool = False) -> Any:
+def process_mask(
+    protos: Any,
+    masks_in: Any,
+    bboxes: Any,
+    shape: tuple[int, int],
+    upsample: bool = False,
+    *,
+    output: Output = "uint8",
+) -> Any:
     """Make masks, uint8, of prototypes (c, h, w), coefficients (n, c) and boxes (n, 4) in an image of ``shape``.
 
     They have the prototypes' size or, with ``upsample``, the image's.
@@ -27,13 +39,15 @@ def process_mask(protos: Any, masks_in: Any, bboxes: Any, shape: tuple[int, int]
     _check(protos, masks_in, bboxes)
     height, width = int(shape[0]), int(shape[1])
     if upsample:
-        return decode_prototypes(protos, masks_in, bboxes, (height, width), output="uint8")
+        return decode_prototypes(protos, masks_in, bboxes, (height, width), output=output)
     rows, columns = protos.shape[1:]
     scales = bboxes.new_tensor([columns / width, rows / height, columns / width, rows / height])
-    return decode_prototypes(protos, masks_in, bboxes * scales, (rows, columns), output="uint8")
+    return decode_prototypes(protos, masks_in, bboxes * scales, (rows, columns), output=output)
 
 
-def process_mask_native(protos: Any, masks_in: Any, bboxes: Any, shape: tuple[int, int]) -> Any:
+def process_mask_native(
+    protos: Any, masks_in: Any, bboxes: Any, shape: tuple[int, int], *, output: Output = "uint8"
+) -> Any:
     """Make masks, uint8 of ``shape``, of prototypes of a picture that was fitted into a padded input."""
     _check(protos, masks_in, bboxes)
     letterbox = tuple(4 * extent for extent in protos.shape[1:])
@@ -44,7 +58,7 @@ def process_mask_native(protos: Any, masks_in: Any, bboxes: Any, shape: tuple[in
         (int(shape[0]), int(shape[1])),
         letterbox=letterbox,
         pre_upsample="auto",
-        output="uint8",
+        output=output,
     )
 
 
