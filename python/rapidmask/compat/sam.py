@@ -105,9 +105,8 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
             if not mask.any():
                 return mask, False
             return components.keep_largest(mask), True
-    if np.array_equal(result, mask):
-        return mask, False
-    return result, True
+    changed = int(measure.mask_areas(result)) != int(measure.mask_areas(mask))  # pixels only come, or only go
+    return (result, True) if changed else (mask, False)
 
 
 def get_connected_components(mask: Any) -> tuple[Any, Any]:
