@@ -107,6 +107,13 @@ def test_small_regions_of_plain_masks(theirs):
             assert changed == expected_changed
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+@pytest.mark.parametrize("mode", ["holes", "islands"])
+def test_small_regions_of_nothing(shape, mode):
+    mask = np.ones(shape, bool)
+    assert ours.remove_small_regions(mask, 9, mode) == (mask, False)
+
+
 def test_components_and_their_areas():
     batch = masks((3, 21, 34), seed=4)[:, None]
     for tensor in (batch, batch.to(torch.uint8) * 3):
@@ -129,6 +136,7 @@ def test_what_is_not_served():
         lambda: ours.calculate_stability_score(torch.zeros(2, 3, 4, requires_grad=True), 0.0, 1.0),
         lambda: ours.remove_small_regions(np.zeros((3, 4), np.uint8), 3, "holes"),
         lambda: ours.remove_small_regions(np.zeros((3, 4), bool), 3, "bridges"),
+        lambda: ours.remove_small_regions(np.ma.array(np.zeros((3, 4), bool)), 3, "holes"),
         lambda: ours.get_connected_components(torch.zeros(3, 4, dtype=torch.bool)),
         lambda: ours.fill_holes_in_mask_scores(torch.zeros(1, 1, 3, 4, dtype=torch.int32), 3),
     ):

@@ -6,6 +6,7 @@ under `rapidmask.patch` such a call goes to supervision's own function: masks of
 distance `filter_segments_by_distance` finds to be within 5 % of the limit. Differences:
 
 - `mask_iou_batch` needs no memory beyond its result, so that ``memory_limit`` means nothing and nobody is warned.
+- `contains_multiple_segments` takes arrays of any layout; supervision refuses those in Fortran order.
 - `mask_non_max_merge` compares overlaps as they are; supervision rounds them to float32 first.
 """
 
@@ -247,8 +248,12 @@ def _near(mask: _Bool, main: _Bool, limit: float, connectivity: int) -> _Bool:
     return surely
 
 
+def _is_array(masks: Any) -> bool:
+    return isinstance(masks, np.ndarray) and not np.ma.isMaskedArray(masks)
+
+
 def _batch(masks: Any) -> _Bool:
-    if not isinstance(masks, np.ndarray) or masks.dtype != np.bool_ or masks.ndim != 3:
+    if not _is_array(masks) or masks.dtype != np.bool_ or masks.ndim != 3:
         raise NotImplementedError("masks must be a NumPy array of bool of shape (n, h, w)")
     return masks
 
@@ -273,7 +278,7 @@ def _comparable(masks: Any) -> Any:
 
 
 def _plane(mask: Any) -> _Bool:
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2 or mask.size == 0:
+    if not _is_array(mask) or mask.dtype != np.bool_ or mask.ndim != 2 or mask.size == 0:
         raise NotImplementedError("mask must be a NumPy array of bool of shape (h, w) with pixels")
     return mask
 

@@ -86,21 +86,24 @@ def masks2segments(masks: Any, strategy: str = "all") -> list[Any]:
 
     Not served is ``strategy="all"`` where a mask has more than one, which ultralytics joins.
     """
-    pixels = masks.cpu().numpy() if hasattr(masks, "cpu") else np.asarray(masks)
-    if strategy not in ("all", "largest") or pixels.ndim != 3 or pixels.dtype.kind not in "buif":
-        raise NotImplementedError("masks2segments: masks must be numbers of shape (n, h, w)")
-    if 0 in pixels.shape[1:]:
-        raise NotImplementedError("masks2segments: masks must have pixels")
-    borders = masks_to_polygons(pixels.astype(np.uint8))
+    if strategy not in ("all", "largest") or not (_is_torch(masks) or isinstance(masks, np.ndarray)):
+        raise NotImplementedError("masks2segments: masks must be an array or tensor, strategy 'all' or 'largest'")
+    if masks.ndim != 3 or 0 in masks.shape[1:]:
+        raise NotImplementedError("masks2segments: masks must be of shape (n, h, w), with pixels")
+    borders = masks_to_polygons(masks.byte().cpu().numpy() if _is_torch(masks) else masks.astype(np.uint8))
     if strategy == "all" and any(len(found) > 1 for found in borders):
         raise NotImplementedError("masks2segments: masks of one border each")
     empty = np.zeros((0, 2), np.float32)
     return [max(found, key=len).astype(np.float32) if found else empty for found in borders]
 
 
+def _is_torch(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "torch"
+
+
 def _check(protos: Any, masks_in: Any, bboxes: Any, version: str) -> None:
     for tensor in (protos, masks_in, bboxes):
-        if type(tensor).__module__.partition(".")[0] != "torch" or tensor.requires_grad:
+        if not _is_torch(tensor) or tensor.requires_grad:
             raise NotImplementedError("prototypes, coefficients and boxes must be tensors without gradients")
     fit = protos.ndim == 3 and masks_in.ndim == 2 and masks_in.shape[1:] == protos.shape[:1]
     if not fit or bboxes.shape != (len(masks_in), 4) or protos.numel() == 0:
