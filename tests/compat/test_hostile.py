@@ -149,3 +149,102 @@ def test_the_answer_is_the_library_s(library, path, inputs, options):
             assert_same(found, expected)
         except AssertionError as error:
             raise AssertionError(f"{title}: {error}") from error
+
+
+MASKS = np.random.default_rng(1).random((3, 8, 9)) < 0.5
+ROWS = np.array([[0, 0, 1, 1, 0.5, 1], [0, 0, 1, 1, 0.5, 1], [0, 0, 1, 1, 0.7, 2]])
+NAN_SCORE, NAN_CLASS = ROWS.copy(), ROWS.copy()
+NAN_SCORE[1, 4] = NAN_CLASS[1, 5] = np.nan
+
+
+def overlap_calls():
+    for other in (MASKS[:0], MASKS[:, 1:], MASKS.astype(np.uint8) * 2, MASKS.astype(float) / 2, MASKS[0], [], None):
+        yield "mask_iou_batch", (MASKS, other)
+        yield "mask_iou_batch", (other, MASKS)
+    yield "mask_iou_batch", (MASKS[:, :0], MASKS[:, :0])
+    yield "mask_iou_batch", (MASKS[:0], MASKS[:0])
+    yield "mask_iou_batch", (MASKS, MASKS, "IOU")
+    yield "mask_iou_batch", (MASKS, MASKS, None)
+    for name in ("mask_non_max_suppression", "mask_soft_non_max_suppression", "mask_non_max_merge"):
+        for rows in (
+            ROWS[:, :5],
+            ROWS[:, :4],
+            ROWS[:2],
+            ROWS[:0],
+            NAN_SCORE,
+            NAN_CLASS,
+            ROWS.astype(int),
+            ROWS > 0,
+            None,
+        ):
+            yield name, (rows, MASKS)
+        for masks in (MASKS[:0], MASKS[:, :0], MASKS.astype(float), MASKS[0], MASKS.tolist()):
+            yield name, (ROWS, masks)
+        yield name, (ROWS[:0], MASKS[:0])
+        for threshold in (0, 1, np.float32(0.3), float("nan"), -0.1, 1.1, "0.5", None):
+            yield name, (ROWS, MASKS, threshold)
+        yield name, (ROWS, MASKS, 0.5, "IOS")
+
+
+def form_calls():
+    for counts in ([], [12], [0, 12], [4, 4, 4], [5, -1, 8], [3.0, 9.0], np.array([[12]]), np.array([12], np.uint8)):
+        yield "rle_to_mask", (counts, (4, 3))
+    for counts in ("", b"", "<", "0<", b"0<", "\u20ac", "52203", None, 12):
+        yield "rle_to_mask", (counts, (4, 3))
+    for size in ((0, 0), (4.0, 3.0), (4,), (-4, -3), "43", None):
+        yield "rle_to_mask", ([12], size)
+        yield "polygon_to_mask", ([[0, 0], [2, 0], [2, 2]], size)
+    rings = ([], [[]], [[1, 1]], [[1, 1]] * 3, [[0, 0], [np.inf, 1], [2, 2]], [[0, 0], [np.nan, 1], [2, 2]], [1, 2, 3])
+    for ring in (*rings, [[0, 0], [1e12, 1], [2, 2]], np.array([[-5, -5], [20, -5], [3, 30]]), [["a", "b"]] * 3, None):
+        yield "polygon_to_mask", (ring, (9, 7))
+
+
+def prototype_calls():
+    generator = torch.Generator().manual_seed(3)
+    protos, coefficients = torch.randn(4, 8, 10, generator=generator), torch.randn(3, 4, generator=generator)
+    boxes = torch.tensor([[0.0, 0, 40, 32], [5, 6, 20, 30], [3, 3, 9, 9]])
+    hostile = [
+        boxes.long(),
+        boxes.double(),
+        boxes.half(),
+        -boxes,
+        boxes.flip(1),
+        boxes * float("inf"),
+        boxes * float("nan"),
+        boxes * 1e20,
+        boxes[:2],
+        boxes[:, :3],
+        boxes.requires_grad_(),
+        boxes.detach().T.contiguous().T,
+    ]
+    for name in ("process_mask", "process_mask_native"):
+        for corners in hostile:
+            yield name, (protos, coefficients, corners, (32, 40))
+        for planes in (protos.half(), protos.double(), protos[0], protos[:, :0], protos.long()):
+            yield name, (planes, coefficients, boxes.detach(), (32, 40))
+        for factors in (coefficients[:0], coefficients[:, :3], coefficients.half(), coefficients.double(), None):
+            yield name, (protos, factors, boxes.detach()[: 0 if factors is None else len(factors)], (32, 40))
+        for shape in ((0, 0), (1, 1), (32.0, 40.0), (33, 41), [32, 40], torch.tensor([32, 40]), (32, 40, 3), None):
+            yield name, (protos, coefficients, boxes.detach(), shape)
+    for shape in ((0, 40), (1, 1), (33, 41), [32, 40]):
+        yield "process_mask", (protos, coefficients, boxes.detach(), shape, True)
+
+
+COMBINED = [
+    ("supervision", f"{SUPERVISION}.iou_and_nms", overlap_calls),
+    ("supervision", f"{SUPERVISION}.converters", form_calls),
+    ("ultralytics", "ultralytics.utils.ops", prototype_calls),
+]
+
+
+@pytest.mark.parametrize(("library", "module", "calls"), COMBINED)
+def test_the_answer_to_several_arguments_is_the_library_s(library, module, calls):
+    namespace = pytest.importorskip(module)
+    for turn, (name, arguments) in enumerate(calls()):
+        expected = outcome(getattr(namespace, name), arguments, {})
+        with rapidmask.patch(library):
+            found = outcome(getattr(namespace, name), arguments, {})
+        try:
+            assert_same(found, expected)
+        except AssertionError as error:
+            raise AssertionError(f"{name}, call {turn}: {error}") from error

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,20 @@ _IN_MODULES = {
     ),
 }
 
-__all__ = sorted(name for names in _IN_MODULES.values() for name in names)
+__all__ = sorted(["OverlapMetric", *(name for names in _IN_MODULES.values() for name in names)])
 
 _EXACT = 2**24  # float32 counts up to here, and supervision counts in it
 
 
+class OverlapMetric(Enum):
+    """Intersection over union, or over the smaller mask. Supervision's own will do as well."""
+
+    IOU = "IOU"
+    IOS = "IOS"
+
+
 def mask_iou_batch(
-    masks_true: _Bool, masks_detection: _Bool, overlap_metric: Any = "IOU", memory_limit: int = 1024 * 5
+    masks_true: _Bool, masks_detection: _Bool, overlap_metric: Any = OverlapMetric.IOU, memory_limit: int = 1024 * 5
 ) -> npt.NDArray[np.float64]:
     """Return the overlap of each mask of one batch with each of another, (n, m)."""
     truth = _comparable(masks_true)
@@ -64,7 +72,7 @@ def mask_non_max_suppression(
     predictions: npt.NDArray[Any],
     masks: _Bool,
     iou_threshold: float = 0.5,
-    overlap_metric: Any = "IOU",
+    overlap_metric: Any = OverlapMetric.IOU,
     mask_dimension: int = 640,
 ) -> _Bool:
     """Tell which masks stay when those that overlap a better one of their class by more than the threshold go."""
@@ -81,7 +89,7 @@ def mask_soft_non_max_suppression(
     predictions: npt.NDArray[Any],
     masks: _Bool,
     sigma: float = 0.5,
-    overlap_metric: Any = "IOU",
+    overlap_metric: Any = OverlapMetric.IOU,
     mask_dimension: int = 640,
 ) -> npt.NDArray[np.floating[Any]]:
     """Return the scores, each lowered by its overlaps with better masks of its class."""
@@ -102,7 +110,7 @@ def mask_non_max_merge(
     masks: _Bool,
     iou_threshold: float = 0.5,
     *args: Any,
-    overlap_metric: Any = "IOU",
+    overlap_metric: Any = OverlapMetric.IOU,
     mask_dimension: int = 640,
 ) -> list[list[int]]:
     """Group masks with those of their class that overlap their union by the threshold or more, the best first."""
@@ -284,10 +292,9 @@ def _plane(mask: Any) -> _Bool:
 
 
 def _metric(overlap_metric: Any) -> Any:
-    name = getattr(overlap_metric, "value", overlap_metric)
-    if name not in ("IOU", "IOS"):
+    if not isinstance(overlap_metric, Enum) or overlap_metric.value not in ("IOU", "IOS"):
         raise NotImplementedError("overlap_metric must be IOU or IOS")
-    return name.lower()
+    return overlap_metric.value.lower()
 
 
 def _rounded(overlaps: npt.NDArray[np.float64], masks: Any) -> npt.NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 Masks come straight from prototypes, within their boxes, without the logits of whole pictures. The sums over prototypes
 are taken in another order than torch's matrix product takes them, so that pixels whose logit is within float32's
-rounding of 0 may differ. What is not served (gradients, float64) raises NotImplementedError, and goes to ultralytics'
-own function under `rapidmask.patch`. Its results define these functions; none of its code is here.
+rounding of 0 may differ; prototypes may have any layout. What is not served (gradients, float64) raises
+NotImplementedError, and goes to ultralytics' own function under `rapidmask.patch`. Its results define these functions;
+none of its code is here.
 
 Two arguments are not ultralytics':
 
@@ -47,14 +48,16 @@ def process_mask(
     They have the prototypes' size or, with ``upsample``, the image's.
     """
     _check(protos, masks_in, bboxes, version)
-    height, width = int(shape[0]), int(shape[1])
+    height, width = _size(shape)
     if upsample:
         crop: Literal["after", "before"] = "after" if version == "8.4" else "before"
-        masks = decode_prototypes(protos, masks_in, bboxes, (height, width), crop=crop, output=output or "uint8")
+        corners = bboxes if version == "8.3" else _corners(bboxes, (height, width))
+        masks = decode_prototypes(protos, masks_in, corners, (height, width), crop=crop, output=output or "uint8")
     else:
         rows, columns = protos.shape[1:]
-        scales = bboxes.new_tensor([columns / width, rows / height, columns / width, rows / height])
-        masks = decode_prototypes(protos, masks_in, bboxes * scales, (rows, columns), output=output or "uint8")
+        scales = bboxes.float().new_tensor([columns / width, rows / height, columns / width, rows / height])
+        corners = _corners(bboxes * scales, (rows, columns))
+        masks = decode_prototypes(protos, masks_in, corners, (rows, columns), output=output or "uint8")
     return _given(masks, output, version)
 
 
@@ -69,15 +72,16 @@ def process_mask_native(
 ) -> Any:
     """Make masks, uint8 of ``shape``, of prototypes of a picture that was fitted into a padded input."""
     _check(protos, masks_in, bboxes, version)
-    size = int(shape[0]), int(shape[1])
+    size = _size(shape)
+    corners = _corners(bboxes, size)
     if version == "8.4":
         letterbox = tuple(4 * extent for extent in protos.shape[1:])
         return decode_prototypes(
-            protos, masks_in, bboxes, size, letterbox=letterbox, pre_upsample="auto", output=output or "uint8"
+            protos, masks_in, corners, size, letterbox=letterbox, pre_upsample="auto", output=output or "uint8"
         )
     gain = min(extent / whole for extent, whole in zip(protos.shape[1:], size, strict=True))
     rows, columns = (_content(extent, whole * gain) for extent, whole in zip(protos.shape[1:], size, strict=True))
-    masks = decode_prototypes(protos[:, rows, columns], masks_in, bboxes, size, output=output or "uint8")
+    masks = decode_prototypes(protos[:, rows, columns], masks_in, corners, size, output=output or "uint8")
     return _given(masks, output, version)
 
 
@@ -108,10 +112,25 @@ def _check(protos: Any, masks_in: Any, bboxes: Any, version: str) -> None:
     fit = protos.ndim == 3 and masks_in.ndim == 2 and masks_in.shape[1:] == protos.shape[:1]
     if not fit or bboxes.shape != (len(masks_in), 4) or protos.numel() == 0:
         raise NotImplementedError("prototypes (c, h, w), coefficients (n, c) and boxes (n, 4)")
-    if any(tensor.element_size() > 4 or not tensor.is_floating_point() for tensor in (protos, masks_in)):
-        raise NotImplementedError("prototypes and coefficients must be float32, float16 or bfloat16")
+    if protos.element_size() > 4 or not protos.is_floating_point() or str(masks_in.dtype) != "torch.float32":
+        raise NotImplementedError("prototypes must be float32, float16 or bfloat16, coefficients float32")
     if version not in ("8.4", "8.3") or (version == "8.3" and len(masks_in) == 0):
         raise NotImplementedError("version must be 8.4 or 8.3, which refuses no detections")
+
+
+def _size(shape: Any) -> tuple[int, int]:
+    known = isinstance(shape, (tuple, list)) and len(shape) == 2  # torch.Size is a tuple
+    if not known or not all(isinstance(extent, (int, np.integer)) and extent > 0 for extent in shape):
+        raise NotImplementedError("shape must be two positive integers")
+    return int(shape[0]), int(shape[1])
+
+
+def _corners(bboxes: Any, size: tuple[int, int]) -> Any:
+    """Return boxes as float32 that hold the same pixels: ultralytics compares indices with them in their own type."""
+    exact = {"torch.float16": 2048, "torch.bfloat16": 256}.get(str(bboxes.dtype))  # indices that the type tells apart
+    if exact is not None and max(size) > exact:
+        raise NotImplementedError("boxes must be of a type that tells the pixels apart")
+    return bboxes if str(bboxes.dtype) == "torch.float32" else bboxes.double().ceil().float()
 
 
 def _content(extent: int, content: float) -> slice:
