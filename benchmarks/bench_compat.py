@@ -76,15 +76,42 @@ def small_regions(mode: str, mask: np.ndarray) -> Contest:
     return calls("segment_anything", path, mask, _AREA, mode, check=each_same)
 
 
-def run_lengths(masks: np.ndarray) -> Contest:
-    return calls("segment_anything", "segment_anything.utils.amg:mask_to_rle_pytorch", torch.from_numpy(masks.copy()))
+def amg(name: str, masks: np.ndarray) -> Contest:
+    return calls("segment_anything", f"segment_anything.utils.amg:{name}", torch.from_numpy(masks.copy()))
 
 
-def suppression(masks: np.ndarray) -> Contest:
+def stability(logits: np.ndarray) -> Contest:
+    path = "segment_anything.utils.amg:calculate_stability_score"
+    return calls("segment_anything", path, torch.from_numpy(logits.copy()), 0.0, 1.0)
+
+
+def suppression(compact: bool, masks: np.ndarray) -> Contest:
+    """Of arrays, or of the run lengths of crops that supervision has for large images."""
     rng = np.random.default_rng(19)
     rows = np.c_[rng.random((len(masks), 5)), rng.integers(0, 3, len(masks))]
     path = "supervision.detection.utils.iou_and_nms:mask_non_max_suppression"
+    if compact:
+        boxes = rapidmask.masks_to_boxes(masks, inclusive=True)
+        crops = importlib.import_module("supervision.detection.compact_mask").CompactMask
+        return calls("supervision", path, rows, crops.from_dense(masks, boxes, masks.shape[1:]), 0.5)
     return calls("supervision", path, rows, masks, 0.5)
+
+
+def near_segments(masks: np.ndarray) -> Contest:
+    """The first forty masks, as one of many parts."""
+    path = "supervision.detection.utils.masks:filter_segments_by_distance"
+    return calls("supervision", path, masks[:40].any(0))
+
+
+def boxes(masks: np.ndarray) -> Contest:
+    return calls("torchvision", "torchvision.ops.boxes:masks_to_boxes", torch.from_numpy(masks.copy()))
+
+
+def pasted(detections: np.ndarray) -> Contest:
+    """Masks, and below each a row that begins with its box."""
+    given = torch.from_numpy(detections.copy())
+    path = "torchvision.models.detection.roi_heads:paste_masks_in_image"
+    return calls("torchvision", path, given[:, None, :-1].contiguous(), given[:, -1, :4].contiguous(), (800, 1333))
 
 
 def detections(form: str | None, prototypes: np.ndarray) -> Contest:
@@ -103,11 +130,17 @@ _NATIVE = "ultralytics process_mask_native"
 COMPARISONS = [
     Comparison("SAM remove_small_regions of holes", _SPECKLED, partial(small_regions, "holes"), bar=60),
     Comparison("SAM remove_small_regions of islands", _SPECKLED, partial(small_regions, "islands"), bar=60),
-    Comparison("SAM mask_to_rle_pytorch", "SAM 64", run_lengths, bar=20),
+    Comparison("SAM mask_to_rle_pytorch", "SAM 64", partial(amg, "mask_to_rle_pytorch"), bar=20),
+    Comparison("SAM batched_mask_to_box", "SAM 64", partial(amg, "batched_mask_to_box")),
+    Comparison("SAM calculate_stability_score", "SAM logits 64×256²", stability),
     Comparison(f"{_NATIVE}, packed", _PROTOTYPES, partial(detections, "packed"), bar=100),
     Comparison(f"{_NATIVE}, run lengths", _PROTOTYPES, partial(detections, "rle"), bar=100),
     Comparison(f"{_NATIVE}, dense", _PROTOTYPES, partial(detections, None), bar=10),
-    Comparison("supervision mask_non_max_suppression", _INSTANCES, suppression, bar=40),
+    Comparison("supervision mask_non_max_suppression", _INSTANCES, partial(suppression, False), bar=40),
+    Comparison("supervision mask_non_max_suppression of CompactMask", _INSTANCES, partial(suppression, True)),
+    Comparison("supervision filter_segments_by_distance", _INSTANCES, near_segments),
+    Comparison("torchvision masks_to_boxes", "SAM 64", boxes),
+    Comparison("torchvision paste_masks_in_image", "detections 100×28²", pasted),
     Comparison("scipy label", _SMOOTH, partial(scipy, "label"), bar=10),
     Comparison("scipy label", _DISCS, partial(scipy, "label"), bar=10),
     Comparison("scipy label", "noisy2k", partial(scipy, "label")),
