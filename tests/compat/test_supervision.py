@@ -9,6 +9,7 @@ import rapidmask
 from rapidmask.compat import supervision as ours
 
 pytest.importorskip("supervision")
+pytest.importorskip("cv2")  # which supervision does without, in other ways
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 METRIC = importlib.import_module("supervision.detection.utils.iou_and_nms").OverlapMetric

@@ -6,6 +6,7 @@ under `rapidmask.patch` such a call goes to supervision's own function: masks of
 distance `filter_segments_by_distance` finds to be within 5 % of the limit. Differences:
 
 - `mask_iou_batch` needs no memory beyond its result, so that ``memory_limit`` means nothing and nobody is warned.
+- `mask_to_polygons` and `polygon_to_mask` do what OpenCV does; without it supervision has polygons in another order.
 - `contains_multiple_segments` takes arrays of any layout; supervision refuses those in Fortran order.
 - `mask_non_max_merge` compares overlaps as they are; supervision rounds them to float32 first.
 """
