@@ -135,6 +135,8 @@ DIFFERENT = [  # which the drop-ins' modules state
 def test_the_answer_is_the_library_s(library, path, inputs, options):
     module, _, name = path.partition(":")
     namespace = pytest.importorskip(module)
+    if not hasattr(namespace, name):
+        pytest.skip(f"{module} is a part of {library}")
     for title, given in inputs():
         if (name, title) in DIFFERENT:
             continue
