@@ -49,6 +49,7 @@ def process_mask(
     """
     _check(protos, masks_in, bboxes, version)
     height, width = _size(shape)
+    bboxes = bboxes.to(protos.device)
     if upsample:
         crop: Literal["after", "before"] = "after" if version == "8.4" else "before"
         corners = bboxes if version == "8.3" else _corners(bboxes, (height, width))
@@ -73,7 +74,7 @@ def process_mask_native(
     """Make masks, uint8 of ``shape``, of prototypes of a picture that was fitted into a padded input."""
     _check(protos, masks_in, bboxes, version)
     size = _size(shape)
-    corners = _corners(bboxes, size)
+    corners = _corners(bboxes.to(protos.device), size)
     if version == "8.4":
         letterbox = tuple(4 * extent for extent in protos.shape[1:])
         return decode_prototypes(
@@ -110,6 +111,7 @@ def _check(protos: Any, masks_in: Any, bboxes: Any, version: str) -> None:
         if not _is_torch(tensor) or tensor.requires_grad:
             raise NotImplementedError("prototypes, coefficients and boxes must be tensors without gradients")
     fit = protos.ndim == 3 and masks_in.ndim == 2 and masks_in.shape[1:] == protos.shape[:1]
+    fit &= masks_in.device == protos.device
     if not fit or bboxes.shape != (len(masks_in), 4) or protos.numel() == 0:
         raise NotImplementedError("prototypes (c, h, w), coefficients (n, c) and boxes (n, 4)")
     if protos.element_size() > 4 or not protos.is_floating_point() or str(masks_in.dtype) != "torch.float32":
