@@ -68,6 +68,11 @@ def _sam(count: int, side: int) -> Array:
     return masks
 
 
+def _speckled(mask: Array) -> Array:
+    """A mask with some hundred specks and pinholes, as promptable segmentation leaves them."""
+    return mask ^ (_smooth(mask.shape, 6, seed=3) > 2.2)
+
+
 def _instances(count: int, size: tuple[int, int]) -> Array:
     """Blobs in boxes of 20 to 300 pixels, what a detector gives for one frame."""
     rng = np.random.default_rng(5)
@@ -240,8 +245,10 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "mask 12 MP": partial(_mask, _12MP),
     "mask 2999×4001": partial(_mask, _ODD),
     "SAM 1": lambda: load("SAM 64")[40].copy(),
+    "SAM 1 with specks": lambda: _speckled(load("SAM 1")),
     "SAM 64": partial(_sam, 64, 1024),
     "instances": partial(_instances, 300, (720, 1280)),
+    "instances 100": lambda: load("instances")[:100],
     "smooth2k": lambda: _smooth((2048, 2048), 64, seed=7) > 0.5,
     "smooth 2019×2021": lambda: _smooth((2019, 2021), 64, seed=7) > 0.5,
     "noisy2k": partial(_noisy, 2048),

@@ -132,6 +132,8 @@ def set_threads(count: int) -> None:
         cv2.setNumThreads(count)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(count)
+    if threadpoolctl := optional("threadpoolctl"):  # reaches NumPy's matrix products
+        threadpoolctl.threadpool_limits(count, user_api="blas")
 
 
 def measure(comparison: Comparison, *, level: str, threads: int, seconds: float, least_rounds: int) -> dict[str, Any]:

@@ -43,6 +43,7 @@ FAMILIES = (
     "semantic",
     "panoptic",
     "pipeline",
+    "compat",
     "overhead",
 )
 
@@ -51,7 +52,7 @@ _ROOT = _HERE.parent
 _PEERS = (
     "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools",
     "connected-components-3d", "fill-voids", "edt", "faster-coco-eval", "hotcoco", "ultrafast-pycocotools",
-    "supervision",
+    "supervision", "segment-anything", "sam2", "ultralytics", "torchvision",
 )  # fmt: skip
 _BEGIN, _END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 

@@ -345,6 +345,25 @@ def test_torch_out(torch, backend):
         rapidmask.threshold(x, 0.5, out=torch.zeros(3, 70, dtype=torch.int64))
 
 
+def test_torch_masks_that_touch_little_of_their_memory(torch):
+    """Such are made in memory of NumPy, and are tensors all the same: to write to, and alive on their own."""
+    boxes = torch.tensor([[1.0, 1, 4, 4], [0, 0, 2, 2]])
+    ones = torch.ones(2, 3, 3)
+    for make in (
+        lambda: rapidmask.paste_masks(ones, boxes, (500, 600)),
+        lambda: rapidmask.decode_prototypes(ones, torch.ones(2, 2), boxes, (500, 600)),
+        lambda: rapidmask.rle_decode(rapidmask.rle_encode(rapidmask.paste_masks(ones, boxes, (500, 600)))),
+    ):
+        masks = make()
+        assert isinstance(masks, torch.Tensor)
+        assert (masks.dtype, masks.device.type, masks.is_contiguous()) == (torch.bool, "cpu", True)
+        assert masks.sum(dim=(1, 2)).tolist() == [9, 4]
+        masks |= True
+        del make
+        gc.collect()
+        assert masks.all()
+
+
 def test_torch_values(torch, backend, rng):
     image = rng.normal(0, 1, (3, 9, 33)).astype(np.float32)
     for given in (torch.from_numpy(image), image):

@@ -374,10 +374,17 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   return made_by_python(helper("empty")(object_, extents, dtype_name(dtype)));
 }
 
-Array Array::numpy_zeros(DType dtype, const Shape& shape) {
+bool Array::has_zeros() const {
+  if (library_ == Library::exchange_api) return is_host(device_) && py::cast<bool>(helper("takes_numpy")(object_));
+  return library_ == Library::numpy && !origin_;
+}
+
+Array Array::zeros(DType dtype, const Shape& shape) const {
   py::tuple extents(static_cast<std::size_t>(shape.rank()));
   for (int i = 0; i < shape.rank(); ++i) extents[static_cast<std::size_t>(i)] = shape[i];
-  return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+  Array made = made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+  if (library_ == Library::exchange_api) made.origin_ = object_;
+  return made;
 }
 
 py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_, object_) : object_; }

@@ -94,9 +94,10 @@ class Array {
 
   // A new, uninitialised, C-contiguous array of this array's library and device.
   Array empty(DType dtype, const Shape& shape) const;
-  // One of NumPy's with zeros, whose memory the system gives when it is first touched, for a result like this array's.
-  bool is_numpy() const { return library_ == Library::numpy && !origin_; }
-  static Array numpy_zeros(DType dtype, const Shape& shape);
+  // A new array with zeros, whose memory the system gives when it is first touched: one of NumPy's, which the caller's
+  // library takes as it is. Only where `has_zeros`.
+  bool has_zeros() const;
+  Array zeros(DType dtype, const Shape& shape) const;
 
   // The caller's stream on this array's device (null on the CPU).
   cuda::Stream stream() const;

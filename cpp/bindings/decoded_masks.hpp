@@ -74,7 +74,7 @@ class StatisticsResult {
 };
 
 // A new array, or what the caller gave as out=, for masks of some leading dimensions. Where most pixels may be left
-// alone, `sparse`, a new one of NumPy's is zero already: the system gives that memory when it is first touched.
+// alone, `sparse`, a new one in host memory is zero already: the system gives that memory when it is first touched.
 struct DecodedMasks {
   bool is_zero = false;
   Array array;
@@ -99,9 +99,9 @@ struct DecodedMasks {
     shape.push_back(size[0]);
     shape.push_back(packed ? 8 * ((size[1] + 63) / 64) : size[1]);
 #if defined(RM_BACKEND_CPU)
-    if (sparse && out.is_none() && like.is_numpy()) {
+    if (sparse && out.is_none() && like.has_zeros()) {
       is_zero = true;
-      return Array::numpy_zeros(dtype, shape);
+      return like.zeros(dtype, shape);
     }
 #endif
     if (packed) return packed_output(out, like, {nullptr, dtype, batch.size(), size[0], size[1]}, function);

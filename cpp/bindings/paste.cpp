@@ -83,11 +83,11 @@ py::tuple paste_masks(py::handle masks, py::handle boxes, std::int64_t h, std::i
   const DType dtype = output == "bool" ? DType::boolean : DType::uint8;
   const Shape shape = packed ? Shape{like.n, h, 8 * ((w + 63) / 64)} : Shape{like.n, h, w};
 #if defined(RM_BACKEND_CPU)
-  const bool is_zero = out.is_none() && given.masks.is_numpy();
+  const bool is_zero = out.is_none() && given.masks.has_zeros();
 #else
   const bool is_zero = false;
 #endif
-  const Array result = is_zero  ? Array::numpy_zeros(dtype, shape)
+  const Array result = is_zero  ? given.masks.zeros(dtype, shape)
                        : packed ? packed_output(out, given.masks, like, kFunction)
                                 : output_array(out, given.masks, dtype, shape, kFunction);
   const Statistics statistics(given, with_statistics);

@@ -171,9 +171,9 @@ py::object rle_decode(py::handle counts, py::handle offsets, std::int64_t h, std
   const DType dtype = form == "bool" ? DType::boolean : DType::uint8;
   const Shape shape{n, crop.h(), crop.w()};
 #if defined(RM_BACKEND_CPU)
-  const bool is_zero = out.is_none() && runs.counts().is_numpy();
+  const bool is_zero = out.is_none() && runs.counts().has_zeros();
   const Array masks =
-      is_zero ? Array::numpy_zeros(dtype, shape) : output_array(out, runs.counts(), dtype, shape, "rle_decode");
+      is_zero ? runs.counts().zeros(dtype, shape) : output_array(out, runs.counts(), dtype, shape, "rle_decode");
   {
     const Call call(runs.counts());
     cpu::rle_decode(call.context(), runs.view(), crop, static_cast<std::uint8_t*>(masks.data()), is_zero);

@@ -78,6 +78,12 @@ def dlpack_capsule(array: Array) -> Any:
         return array.__dlpack__(**arguments)
 
 
+def takes_numpy(like: Array) -> bool:
+    """Whether the library of an array in host memory takes NumPy's without a copy."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(like, torch.Tensor)
+
+
 def from_numpy(like: Array, array: HostArray) -> Array:
     """Return a NumPy array as one of the library of ``like``, or as it is where that library takes none."""
     torch = sys.modules.get("torch")

@@ -107,9 +107,18 @@ def test_small_regions_of_plain_masks(theirs):
             assert changed == expected_changed
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+@pytest.mark.parametrize("mode", ["holes", "islands"])
+def test_small_regions_of_nothing(shape, mode):
+    mask = np.ones(shape, bool)
+    assert ours.remove_small_regions(mask, 9, mode) == (mask, False)
+
+
 def test_components_and_their_areas():
     batch = masks((3, 21, 34), seed=4)[:, None]
-    for tensor in (batch, batch.to(torch.uint8) * 3):
+    nothing = ours.get_connected_componnets(batch[:0])
+    assert [(part.dtype, part.shape) for part in nothing] == [(torch.int32, (0, 1, 21, 34))] * 2
+    for tensor in (batch, batch.to(torch.uint8) * 3, batch.float() * -0.5, batch.transpose(2, 3).contiguous().mT):
         labels, areas = ours.get_connected_componnets(tensor)
         assert (labels.dtype, areas.dtype) == (torch.int32, torch.int32)
         for mask, label, area in zip(batch[:, 0].numpy(), labels[:, 0].numpy(), areas[:, 0].numpy(), strict=True):
@@ -129,6 +138,7 @@ def test_what_is_not_served():
         lambda: ours.calculate_stability_score(torch.zeros(2, 3, 4, requires_grad=True), 0.0, 1.0),
         lambda: ours.remove_small_regions(np.zeros((3, 4), np.uint8), 3, "holes"),
         lambda: ours.remove_small_regions(np.zeros((3, 4), bool), 3, "bridges"),
+        lambda: ours.remove_small_regions(np.ma.array(np.zeros((3, 4), bool)), 3, "holes"),
         lambda: ours.get_connected_components(torch.zeros(3, 4, dtype=torch.bool)),
         lambda: ours.fill_holes_in_mask_scores(torch.zeros(1, 1, 3, 4, dtype=torch.int32), 3),
     ):
@@ -157,6 +167,26 @@ def test_holes_are_filled_without_the_extension():
         assert [part.shape for part in _C.get_connected_componnets(scores > 0)] == [scores.shape] * 2
     with pytest.raises(AssertionError, match="max_area must be positive"):
         ours.fill_holes_in_mask_scores(scores, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 1, 9, 11), (1, 1, 16, 20), (2, 1, 1, 7), (1, 1, 6, 1), (0, 1, 4, 4)])
+def test_holes_are_those_that_upstream_fills_with_the_extension(shape, dtype):
+    """Upstream's own function, to which the patch gives components alone. Its extension takes even sizes only."""
+    misc = pytest.importorskip("sam2.utils.misc")
+    upstream = misc.fill_holes_in_mask_scores
+    scores = torch.from_numpy(np.random.default_rng(7).normal(size=shape) + 0.4).to(dtype)
+    scores[..., ::5, ::3] = float("nan")
+    scores[..., 1::4, ::4] = 0
+    for given in (scores, scores.transpose(2, 3), scores[:, :, ::2], scores.clone().requires_grad_()):
+        for area in (1, 2.5, 8, 10**9, float("inf")):
+            with rapidmask.patch("sam2"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # upstream warns where it skips the step
+                    expected = upstream(given, area)
+                found = misc.fill_holes_in_mask_scores(given, area)
+            assert (found.dtype, found.requires_grad) == (expected.dtype, expected.requires_grad)
+            torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
 def test_postprocessing_fills_holes_and_removes_sprinkles():

@@ -9,6 +9,7 @@ import rapidmask
 from rapidmask.compat import supervision as ours
 
 pytest.importorskip("supervision")
+pytest.importorskip("cv2")  # which supervision does without, in other ways
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 METRIC = importlib.import_module("supervision.detection.utils.iou_and_nms").OverlapMetric
@@ -64,6 +65,28 @@ def test_overlaps_and_suppression(metric):
             same("mask_non_max_merge", rows, masks, threshold, overlap_metric=metric)
 
 
+@pytest.mark.parametrize("metric", [METRIC.IOU, METRIC.IOS])
+def test_compact_masks(metric):
+    """Masks that supervision keeps as run lengths of crops, loose ones too, some of which begin or end the image."""
+    compact = importlib.import_module("supervision.detection.compact_mask").CompactMask
+    rng = np.random.default_rng(5)
+    for masks, rows in scenes():
+        n, height, width = masks.shape
+        boxes = upstream("mask_to_xyxy")(masks)
+        loose = rng.integers(0, 3, (n, 4)) * [-1, -1, 1, 1] * (rng.random((n, 1)) < 0.5)
+        boxes = (boxes + loose).clip(0, [width - 1, height - 1] * 2)
+        crops = compact.from_dense(masks, boxes.astype(np.float32), (height, width))
+        same("mask_iou_batch", crops, crops, metric)
+        same("mask_iou_batch", masks, crops, metric)
+        same("mask_iou_batch", crops, masks[::-1], metric)
+        same("mask_soft_non_max_suppression", rows, crops, 0.5, metric, tolerance=1e-14)
+        for threshold in (0.1, 0.5):
+            same("mask_non_max_suppression", rows, crops, threshold, metric)
+            same("mask_non_max_merge", rows, crops, threshold, overlap_metric=metric)
+            with rapidmask.patch("supervision"):
+                assert isinstance(upstream("mask_non_max_suppression")(rows, crops, threshold, metric), np.ndarray)
+
+
 def test_forms_of_one_mask():
     for masks, _ in scenes():
         for mask in masks:
@@ -94,6 +117,33 @@ def test_segments():
                 same("filter_segments_by_distance", mask, None, 0.3, **near)
 
 
+def test_segments_near_by_their_edges():
+    """Where one is about as far as the limit, supervision itself decides; elsewhere ours is the same."""
+    rng = np.random.default_rng(6)
+    served = 0
+    for masks, _ in scenes():
+        for mask in (masks.any(0), masks[0] ^ (rng.random(masks[0].shape) < 0.1), np.zeros((3, 4), bool)):
+            for limit in ((float(rng.choice([-1, 0, 1, 2.5, 7, 20, np.inf, np.nan])), None), (None, rng.random())):
+                connectivity = int(rng.choice([4, 8]))
+                expected = upstream("filter_segments_by_distance")(mask, *limit, connectivity)
+                with rapidmask.patch("supervision"):
+                    assert_same(upstream("filter_segments_by_distance")(mask, *limit, connectivity), expected)
+                try:
+                    assert_same(ours.filter_segments_by_distance(mask, *limit, connectivity), expected)
+                    served += 1
+                except NotImplementedError:
+                    pass
+    assert served > 250
+
+
+def test_a_tie_of_segments_goes_to_the_leftmost():
+    mask = np.zeros((9, 40), bool)
+    mask[0:2, 20:22] = mask[5:7, 3:5] = mask[5:7, 8:10] = True
+    same("filter_segments_by_distance", mask, 7.0)
+    same("filter_segments_by_distance", mask, 7.0, mode="centroid")
+    assert ours.filter_segments_by_distance(mask, 7.0).sum() == 8
+
+
 def test_filled_polygons():
     rng = np.random.default_rng(2)
     for _ in range(60):
@@ -109,12 +159,13 @@ ROWS = np.array([[0, 0, 1, 1, 0.5], [0, 0, 1, 1, 0.6]])
 LEFT_TO_SUPERVISION = [
     ("mask_iou_batch", (MASKS.astype(np.uint8), MASKS)),
     ("mask_to_xyxy", (np.zeros((0, 3, 4), bool),)),
-    ("filter_segments_by_distance", (MASKS[0],)),
     ("polygon_to_mask", ([], (3, 4))),
 ]
 REFUSED = [
     ("mask_iou_batch", (MASKS, MASKS[:, 1:])),
     ("mask_iou_batch", (MASKS[0], MASKS[0])),
+    ("mask_iou_batch", (MASKS.tolist(), MASKS)),
+    ("mask_iou_batch", (MASKS, None)),
     ("mask_iou_batch", (MASKS, MASKS, "DICE")),
     ("mask_non_max_suppression", (ROWS, MASKS, 1.5)),
     ("mask_soft_non_max_suppression", (ROWS, MASKS, 0)),
@@ -127,6 +178,7 @@ REFUSED = [
     ("contains_multiple_segments", (MASKS[0], 6)),
     ("filter_segments_by_distance", (MASKS[0], None, None)),
     ("filter_segments_by_distance", (MASKS[0].astype(np.uint8),)),
+    ("filter_segments_by_distance", (np.eye(3, dtype=bool), 5.0, None, 4, "middle")),
 ]
 
 
@@ -155,7 +207,7 @@ def test_a_patch_reaches_the_namespace_and_the_detections():
     theirs = supervision.mask_iou_batch
     expected = detections.with_nms(0.5)
     with rapidmask.patch("supervision") as patched:
-        assert len(patched.replaced) == len(ours.__all__)
+        assert len(patched.replaced) == len(ours.__all__) - 1  # not the metrics
         assert supervision.mask_iou_batch is not theirs
         np.testing.assert_array_equal(supervision.mask_iou_batch(masks, masks), np.ones((2, 2)))
         assert detections.with_nms(0.5) == expected

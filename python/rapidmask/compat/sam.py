@@ -9,6 +9,7 @@ Differences:
   `fill_holes_in_mask_scores` and `SAM2Transforms.postprocess_masks` fill holes rather than warn that they skip it.
 - `calculate_stability_score` counts in 64 bits, where upstream's rows of more than 32,767 pixels overflow.
 - `rle_to_mask` raises ValueError for counts that do not add up to the size.
+- `remove_small_regions` takes masks without pixels, on which OpenCV may crash.
 - Of islands that are all too small `remove_small_regions` keeps the largest, and of equally large ones the first in
   raster order; upstream keeps that whose label OpenCV gives first, which goes by blocks of 2×2 pixels.
 """
@@ -92,8 +93,8 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
 
     Background that touches the border is a hole like any other. Of islands that are all too small the largest stays.
     """
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2 or mask.size == 0:
-        raise NotImplementedError("remove_small_regions: mask must be a NumPy array of bool with pixels")
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2 or np.ma.isMaskedArray(mask):
+        raise NotImplementedError("remove_small_regions: mask must be a NumPy array of bool of shape (h, w)")
     if mode not in ("holes", "islands") or not -(2**62) < area_thresh < 2**62:
         raise NotImplementedError("remove_small_regions: mode must be 'holes' or 'islands', area_thresh a number")
     least = max(0, math.ceil(area_thresh))
@@ -105,9 +106,8 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
             if not mask.any():
                 return mask, False
             return components.keep_largest(mask), True
-    if np.array_equal(result, mask):
-        return mask, False
-    return result, True
+    changed = int(measure.mask_areas(result)) != int(measure.mask_areas(mask))  # pixels only come, or only go
+    return (result, True) if changed else (mask, False)
 
 
 def get_connected_components(mask: Any) -> tuple[Any, Any]:

@@ -231,6 +231,8 @@ def _masks(input: Any) -> npt.NDArray[Any]:
     array = np.asarray(input)
     if array.ndim not in (2, 3) or array.size == 0 or array.dtype.kind not in "buif" or np.ma.isMaskedArray(input):
         raise NotImplementedError("input must be an image or volume of real numbers")
+    if not array.dtype.isnative or (array.dtype.kind == "f" and array.itemsize not in (4, 8)):
+        raise NotImplementedError("some of SciPy's functions refuse float16 and foreign byte orders")
     return array if array.dtype in (np.bool_, np.uint8) else array != 0
 
 
