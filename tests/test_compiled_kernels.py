@@ -34,12 +34,14 @@ REGISTERS = 1 << 16  # of a multiprocessor, and at most of a block, on every arc
 SHARED = 48 << 10  # what a block has without asking for more
 
 VOTE, POPC, REDUX = r"VOTEU?\.", r"U?POPC", r"REDUX"
-WIDE_LOAD = r"LDG\.E\.128"
+WIDE_LOAD, WIDE_STORE = r"LDG\.E\.128", r"STG\.E\.128"
 
 # Kernel: what must be among its instructions, as regular expressions.
 INSTRUCTIONS = {
-    "pack_masks_kernel": [VOTE],
+    "pack_masks_kernel": [WIDE_LOAD],
+    "unpack_masks_kernel": [WIDE_STORE],
     "threshold_packed_kernel": [VOTE],
+    "dilate_tiles_kernel": [WIDE_LOAD, WIDE_STORE],
     "paste_masks_kernel": [VOTE],
     "upsample_masks_kernel": [VOTE, POPC],
     "join_tiles_kernel": [VOTE, WIDE_LOAD, r"ATOMS\.MIN"],
