@@ -169,9 +169,16 @@ def _panoptic(
 
 
 def instance_segmentation(
-    self: Any, outputs: Any, target_sizes: Sequence[Any], threshold: float = 0.8, size: dict[str, int] | None = None
+    self: Any,
+    outputs: Any,
+    target_sizes: Sequence[Any],
+    threshold: float = 0.8,
+    size: dict[str, int] | None = None,
+    **kwargs: Any,
 ) -> list[dict[str, Any]]:
     """Return a map of instances, float32 from 0 with -1 where there is none, and their list, for each image."""
+    if kwargs:  # of which one processor warns, and which another refuses
+        raise NotImplementedError("post_process_instance_segmentation: no other options")
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
     stage, shortest, longest = _input_size(self, size)
