@@ -12,10 +12,20 @@ from inputs import refuses
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from compat.transformers_models import DROP_INS, assert_same, module_of, outputs, pair  # noqa: E402
+from compat.transformers_models import (  # noqa: E402
+    DROP_INS,
+    assert_same,
+    module_of,
+    one_thread,  # noqa: F401
+    outputs,
+    pair,
+)
 from rapidmask.compat import transformers as ours  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 def owners(*models):
@@ -101,21 +111,20 @@ def test_panoptic_segments_that_shrink(owner, sizes):
 
 @pytest.mark.parametrize("owner", MASKFORMERS)
 def test_instances(owner):
-    """Pixel by pixel: the few masks that are needed are resized by the same function."""
     upstream, drop_in = pair(owner, "post_process_instance_segmentation")
     forms = ({}, {"return_binary_maps": True}, {"return_coco_annotation": True})
     sizes = (None, *SIZES, *SHRINKING)
     for seed, threshold in enumerate((0.5, 0.2, 0.9, 0.0, -1, 1.0, 2.0, float("nan"))):
         given = outputs(seed, queries=5, noisy=seed % 2 == 1)
         options = {"threshold": threshold, "target_sizes": sizes[seed % 5], **forms[seed % 3]}
-        assert_same(drop_in(given, **options), upstream(given, **options), differing=0)
+        assert_same(drop_in(given, **options), upstream(given, **options))
     given = outputs(3, queries=5, batch=1)
     for form in forms:
         for size in (None, [(50, 400)], [(9, 30)]):
             options = {"threshold": 0.2, "target_sizes": size, **form}
-            assert_same(drop_in(given, **options), upstream(given, **options), differing=0)
+            assert_same(drop_in(given, **options), upstream(given, **options))
     given = outputs(queries=1, classes=1, batch=1)
-    assert_same(drop_in(given, threshold=0.1), upstream(given, threshold=0.1), differing=0)
+    assert_same(drop_in(given, threshold=0.1), upstream(given, threshold=0.1))
 
 
 def test_an_instance_of_two_classes():
@@ -127,7 +136,7 @@ def test_an_instance_of_two_classes():
     )
     expected = upstream(given, threshold=0.1)
     assert [segment["label_id"] for segment in expected[0]["segments_info"]][:2] in ([0, 1], [1, 0])
-    assert_same(drop_in(given, threshold=0.1), expected, differing=0)
+    assert_same(drop_in(given, threshold=0.1), expected)
 
 
 @pytest.mark.parametrize("owner", DETRS)
@@ -186,7 +195,7 @@ def test_segments_of_eomt(owner):
         upstream, drop_in = pair(owner, "post_process_instance_segmentation", size=size)
         for seed, threshold in enumerate((0.8, 0.5, 0.0, 2.0)):
             given = outputs(seed, noisy=seed == 2)
-            assert_same(drop_in(given, sizes, threshold), upstream(given, sizes, threshold), differing=0)
+            assert_same(drop_in(given, sizes, threshold), upstream(given, sizes, threshold))
 
 
 @pytest.mark.parametrize("owner", EOMTS)

@@ -11,9 +11,20 @@ import rapidmask
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from compat.transformers_models import DROP_INS, assert_same, batched_nms, module_of, outputs, pair  # noqa: E402
+from compat.transformers_models import (  # noqa: E402
+    DROP_INS,
+    assert_same,
+    batched_nms,
+    module_of,
+    one_thread,  # noqa: F401
+    outputs,
+    pair,
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 SAM, SAM_PIL = "sam.image_processing_sam:SamImageProcessor", "sam.image_processing_pil_sam:SamImageProcessorPil"
 SAM2, SAM3 = "sam2.image_processing_sam2:Sam2ImageProcessor", "sam3.image_processing_sam3:Sam3ImageProcessor"

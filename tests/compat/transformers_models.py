@@ -15,6 +15,15 @@ from rapidmask.compat import transformers as ours  # noqa: E402
 DROP_INS = ours.UPSTREAMS["transformers"].replacements()
 
 
+@pytest.fixture
+def one_thread():
+    """Small tensors take longer with more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 class _Anything:
     """Has every attribute and can be called; of annotations, a type."""
 
@@ -119,5 +128,7 @@ def assert_same(found, expected, differing=1e-4):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other, differing)
+    elif isinstance(expected, float):  # a rounded score
+        assert abs(found - expected) <= 1.1e-6
     else:
         assert found == expected

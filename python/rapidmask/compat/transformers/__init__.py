@@ -16,7 +16,7 @@ What is not served raises NotImplementedError, and under `rapidmask.patch` goes 
 are not float32 or need gradients, sizes that are no pairs of integers, OneFormer's masks where they shrink.
 Differences:
 
-- Values are interpolated in float32 with other last bits, so that pixels of two classes that are equally likely may go
+- Values are interpolated in float32 with other last bits: pixels of two classes that are equally likely may go
   to the other; NaN is never the highest.
 - ``max_hole_area`` and ``max_sprinkle_area`` of SAM 2's and SAM 3's ``post_process_masks``, which upstream accepts and
   ignores, work when they are above 0: as in SAM 2's own ``SAM2Transforms.postprocess_masks``, on the logits before they

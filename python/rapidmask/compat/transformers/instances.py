@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from ...ops.panoptic import instance_merge
 from .checks import Size
 
+_TOGETHER = 8  # as many planes torch interpolates at once on x86, and rounds in another way than fewer
+
 
 class Instances(NamedTuple):
     """The instances of a picture.
@@ -57,26 +59,38 @@ def painted(
     ``threshold`` are left out. Logits are resized to each of ``stages``, and cut to its second size; ``size`` is what
     masks are then resized to, by the nearest pixel.
     """
+    from torch import cat
+
+    own = tuple(logits.shape[1:])
+    for stage, crop in stages:
+        own = crop or stage
+    size = size or own
     # The mean is at most 1, but for rounding: of the others no mask is needed.
     able = (scores >= 0.999 * threshold).nonzero()[:, 0]
     distinct, which = queries[able].unique(return_inverse=True)
-    logits = logits[distinct]
-    for stage, crop in stages:
-        logits = _resized(logits, stage, "bilinear")
-        if crop is not None:
-            logits = logits[:, : crop[0], : crop[1]]
-    own = tuple(logits.shape[1:])
-    size = size or own
-    inside = logits > 0
-    masks = inside.flatten(1).float()
-    means = (logits.sigmoid().flatten(1) * masks).sum(1) / (masks.sum(1) + 1e-6)
-    values = (scores[able] * means[which]).tolist()
+    inside, means = [logits.new_empty((0, *own)) > 0], [logits.new_empty(0)]
+    chosen = distinct.tolist()
+    for first in range(0, len(chosen), _TOGETHER):  # in memory that is at hand
+        some = chosen[first : first + _TOGETHER]
+        alike = some + some[-1:] * (min(_TOGETHER, len(logits)) - len(some))
+        planes = logits[alike]
+        for stage, crop in stages:
+            planes = _resized(planes, stage, "bilinear")
+            if crop is not None:
+                planes = planes[:, : crop[0], : crop[1]]
+        planes = planes[: len(some)]
+        positive = planes > 0
+        inside.append(positive)
+        means.append(planes.sigmoid().mul_(positive).flatten(1).sum(1) / (positive.flatten(1).sum(1) + 1e-6))
+    masks = cat(inside)
+    values = (scores[able] * cat(means)[which]).tolist()
     if size[0] < own[0] or size[1] < own[1]:  # pixels get lost, and masks with them
-        inside = _resized(inside.float(), size, "nearest") == 1
-    present = inside.flatten(1).any(1)[which].tolist()
+        masks = _resized(masks.float(), size, "nearest") == 1
+    present = masks.flatten(1).any(1)[which].tolist()
     chosen = [i for i, value in enumerate(values) if value >= threshold and present[i]]
-    kept = inside[which[chosen]]
+    kept = masks[which[chosen]]
     numbers = labels[able[chosen]]
+    segmentation = scores.new_full(size, -1.0)
     if chosen:
         painting, _ = instance_merge(
             kept,
@@ -88,8 +102,6 @@ def painted(
             first_id=0,
         )
         segmentation = _resized(painting[None].float(), size, "nearest")[0]
-    else:
-        segmentation = scores.new_full(size, -1.0)
     segments = [(label, round(values[i], 6)) for label, i in zip(numbers.tolist(), chosen, strict=True)]
     return Instances(segmentation, segments, kept, size)
 

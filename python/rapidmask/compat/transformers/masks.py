@@ -140,6 +140,10 @@ def filter_masks(
     stability_score_offset: float = 1,
 ) -> tuple[list[dict[str, Any]], Any, Any]:
     """Keep masks of logits (b, c, h, w) that are good enough: run lengths, scores and boxes (x0, y0, x1, y1)."""
+    from torch import bool as boolean
+    from torch import stack
+    from torch.nn.functional import pad
+
     checks.check_float32(masks, ndim=4)
     checks.check_float32(iou_scores)
     if masks.shape[:2] != iou_scores.shape:
@@ -150,16 +154,15 @@ def filter_masks(
     if [right - left, bottom - top] != [masks.shape[3], masks.shape[2]] or edges != [left, top, right, bottom]:
         raise NotImplementedError("filter_masks: masks must have the size of their crop")
     masks, scores = masks.flatten(0, 1), iou_scores.flatten(0, 1).to(masks.device)
+    kept = scores.new_ones(len(scores), dtype=boolean)
     if pred_iou_thresh > 0.0:
-        kept = scores > pred_iou_thresh
-        masks, scores = masks[kept], scores[kept]
-    if stability_score_thresh > 0.0 and len(masks):
-        stability = sam.calculate_stability_score(masks, mask_threshold, stability_score_offset)
-        kept = stability > stability_score_thresh
-        masks, scores = masks[kept], scores[kept]
-    if len(masks) == 0:
+        kept &= scores > pred_iou_thresh
+    if stability_score_thresh > 0.0 and bool(kept.any()):
+        kept &= sam.calculate_stability_score(masks, mask_threshold, stability_score_offset) > stability_score_thresh
+    scores = scores[kept]
+    if len(scores) == 0:
         return [], scores, scores.new_zeros((0, 4))
-    pixels = masks > mask_threshold
+    pixels = stack([masks[i] > mask_threshold for i in kept.nonzero()[:, 0].tolist()])
     corner = scores.new_tensor([left, top, left, top]).long()
     boxes = sam.batched_mask_to_box(pixels) + corner
     near = [(boxes - boxes.new_tensor(frame)).abs() <= _EDGE for frame in (edges, [0, 0, width, height])]
@@ -168,8 +171,6 @@ def filter_masks(
     if len(pixels) == 0:
         return [], scores, boxes
     if (left, top, right, bottom) != (0, 0, width, height):
-        from torch.nn.functional import pad
-
         pixels = pad(pixels, (left, width - right, top, height - bottom), value=0)
     return sam.mask_to_rle_pytorch(pixels), scores, boxes
 
