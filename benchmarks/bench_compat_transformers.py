@@ -81,7 +81,7 @@ def of_prompts(logits: np.ndarray) -> Contest:
 
 
 def generated(logits: np.ndarray) -> Contest:
-    masks = torch.from_numpy(32 * logits)[:, None]  # sure enough of themselves for most to be kept
+    masks = torch.from_numpy(100 * logits)[:, None]  # sure enough of themselves for most to be kept
     scores = torch.linspace(0.8, 1, len(masks))[:, None]
     owner = "sam.image_processing_pil_sam:SamImageProcessorPil"
     height, width = logits.shape[1:]

@@ -223,6 +223,28 @@ def test_segments_of_videomt():
         assert_same(drop_in(given, sizes, **options), upstream(given, sizes, **options))
 
 
+def test_instances_of_rf_detr():
+    """Of which one that others cover is left out."""
+    upstream, drop_in = pair(
+        "rf_detr.image_processing_rf_detr:RfDetrImageProcessor", "post_process_instance_segmentation"
+    )
+    for seed, options in enumerate(
+        (
+            {},
+            {"threshold": 0.9, "mask_threshold": 2.0},
+            {"threshold": 0.2, "top_k": 5},
+            {"return_binary_maps": True, "mask_threshold": 9.0},
+            {"return_coco_annotation": True},
+            {"threshold": 2.0, "return_binary_maps": True},
+            {"mask_threshold": 1000.0, "return_binary_maps": True},
+        )
+    ):
+        given = outputs(seed, noisy=seed == 2)
+        given.pred_masks[0, 3] = given.pred_masks[0, 4] = given.pred_masks[0, 5]
+        for sizes in (None, SIZES[0], SHRINKING[0]):
+            assert_same(drop_in(given, target_sizes=sizes, **options), upstream(given, target_sizes=sizes, **options))
+
+
 @pytest.mark.parametrize("module", [owner.partition(":")[0] for owner in (*MASKFORMERS, *ONEFORMERS, *DETRS)])
 def test_merged_probabilities(module):
     upstream = module_of(module).compute_segments

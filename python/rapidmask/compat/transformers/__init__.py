@@ -3,7 +3,7 @@
 Served are, of image processors with torchvision or with Pillow,
 
 - ``post_process_panoptic_segmentation`` and ``post_process_instance_segmentation`` of MaskFormer, Mask2Former,
-  OneFormer, DETR, conditional DETR, EoMT and VideoMT, with `compute_segments`;
+  OneFormer, DETR, conditional DETR, EoMT and VideoMT, with `compute_segments`, and RF-DETR's instances;
 - their ``post_process_semantic_segmentation``, and that of SegFormer (UperNet uses it), BEiT, CHMv2, DPT, MobileViT,
   MobileNetV2, Sapiens2 and SAM 3, but for scores (``return_segmentation_scores``), which are what this avoids;
 - ``post_process_masks`` of SAM's processors (SAM-HQ uses it), of SAM 2's and SAM 3's (EdgeTAM and videos use them), to
@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._upstream import Upstream
-from . import classes, eomt, masks, queries, run_lengths
+from . import classes, eomt, masks, queries, rf_detr, run_lengths
 from .queries import compute_segments
 from .run_lengths import binary_mask_to_rle, convert_segmentation_to_rle
 
@@ -40,7 +40,7 @@ __all__ = ["binary_mask_to_rle", "compute_segments", "convert_segmentation_to_rl
 
 
 def _replacements() -> dict[str, Any]:
-    themes = (classes, eomt, masks, queries, run_lengths)
+    themes = (classes, eomt, masks, queries, rf_detr, run_lengths)
     return {
         f"transformers.models.{name}": function for theme in themes for name, function in theme.replacements().items()
     }
