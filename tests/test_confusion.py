@@ -418,3 +418,17 @@ def test_things_may_be_any_truth():
 def test_boundaries_wider_than_numbers():
     masks = np.ones((1, 3, 4), bool)
     assert rapidmask.boundary_iou(masks, dilation_ratio=1e308).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(
+    ("function", "call"),
+    [
+        ("mean_iou", lambda a, b: rapidmask.mean_iou(a, b, 3)),
+        ("dice", lambda a, b: rapidmask.dice(a, b, 3)),
+        ("panoptic_quality", lambda a, b: rapidmask.panoptic_quality(a, {}, b, {})),
+        ("boundary_iou", lambda a, b: rapidmask.boundary_iou(a != 0, b != 0)),
+    ],
+)
+def test_errors_name_the_function_that_was_called(function, call):
+    with pytest.raises(ValueError, match=rf"^{function}: "):
+        call(np.zeros((4, 4), int), np.zeros((4, 5), int))

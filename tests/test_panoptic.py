@@ -144,6 +144,18 @@ def test_awkward_values_and_scores(backend, isa, rng, rule):
             assert [segment["queries"][0] for segment in segments] == [k for k, row in enumerate(table) if row[0]]
 
 
+def test_what_is_compared_with_infinity_and_zero(backend, isa, rng):
+    values = np.array([0, -0.0, 1, 0.5, np.nan, np.inf, -np.inf, 1e-40, -1], np.float32)
+    for _ in range(40):
+        planes, scores = rng.choice(values, (3, 4, 3)), rng.choice(values, 3)
+        rule = {"mask_threshold": rng.choice([-np.inf, np.inf, 0, -1]), "weight_by_score": bool(rng.integers(2))}
+        rule["overlap_threshold"] = rng.choice([-1, 0, 0.5])
+        for size in ((4, 3), (7, 9)):
+            expected, _ = reference.merge(planes, scores, range(3), size, np.asarray, rule)
+            found, _ = rapidmask.panoptic_merge(planes, scores, np.arange(3), size=size, **rule)
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_stages(backend, isa, rng):
     logits, scores, labels = queries(rng, 5, (9, 14))
     staged = bilinear(logits, (30, 30))[:, :25, :28]
@@ -654,3 +666,16 @@ def test_classes_below_all_others_and_scores_that_are_no_numbers():
     assert segmentation.tolist() == [[1, 1]]
     assert len(segments) == 1
     assert rapidmask.instance_merge(masks, [np.nan], [1], score_threshold=-np.inf)[1] == []
+
+
+def test_ids_by_label_must_tell_labels_apart():
+    probabilities = np.array([[[1, 0]], [[0, 1]]], np.float32)
+    with refuses(ValueError, "panoptic_merge: id_step must be above every label, got labels 11 and 1 with id 11"):
+        rapidmask.panoptic_merge(probabilities, [0.9, 0.9], [11, 1], numbering="by_label", id_step=10, fuse=[11])
+
+
+@pytest.mark.parametrize("function", ["resolve_overlaps", "mask_nms"])
+def test_scores_that_are_no_numbers(function):
+    call = getattr(rapidmask, function)
+    with refuses(TypeError, f"{function}: scores must hold numbers, got ['a']"):
+        call(np.ones((1, 2, 2), bool), ["a"], **({"iou_threshold": 0.5} if function == "mask_nms" else {}))

@@ -337,7 +337,7 @@ MASKS, BOXES = np.zeros((2, 3, 3), F), np.zeros((2, 4), F)
         ((MASKS > 0, BOXES, (5, 5)), {}, TypeError, "masks must be float32, float16 or bfloat16, got bool"),
         ((MASKS, BOXES[:1], (5, 5)), {}, ValueError, "boxes must have shape (2, 4), got (1, 4)"),
         ((MASKS, BOXES[:, :3], (5, 5)), {}, ValueError, "boxes must have shape (2, 4), got (2, 3)"),
-        ((MASKS, BOXES.astype(int), (5, 5)), {}, TypeError, "boxes must be float32, got int64"),
+        ((MASKS, BOXES.astype(bool), (5, 5)), {}, TypeError, "boxes must be float32, got bool"),
         ((MASKS, BOXES, (5,)), {}, ValueError, "size must be two integers (H, W), got (5,)"),
         ((MASKS, BOXES, (5, -1)), {}, ValueError, "size must not be negative, got (5, -1)"),
         ((MASKS, BOXES, (2**31, 1)), {}, ValueError, "size must be at most 2^31 - 1 by 2^31 - 1, got (2147483648, 1)"),
@@ -366,3 +366,10 @@ MASKS, BOXES = np.zeros((2, 3, 3), F), np.zeros((2, 4), F)
 def test_errors(backend, arguments, options, error, text):
     with refuses(error, f"paste_masks: {text}"):
         rapidmask.paste_masks(*arguments, **options)
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", "<f2", "int32", ">i2"])
+def test_boxes_of_other_byte_orders(dtype):
+    boxes = BOXES.round().astype(dtype)
+    expected = rapidmask.paste_masks(MASKS, boxes.astype(np.float32), (5, 5))
+    np.testing.assert_array_equal(rapidmask.paste_masks(MASKS, boxes, (5, 5)), expected)

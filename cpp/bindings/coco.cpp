@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "module.hpp"
 #include "run_lengths.hpp"
@@ -32,6 +33,14 @@ py::object entry(py::handle object, PyObject* name) {
 }
 
 std::int64_t extent(py::handle size, Py_ssize_t axis) {
+  if (PyList_CheckExact(size.ptr()) && PyList_GET_SIZE(size.ptr()) > axis) {  // as in almost all dictionaries
+    PyObject* number = PyList_GET_ITEM(size.ptr(), axis);
+    if (PyLong_CheckExact(number)) {
+      int overflow = 0;
+      const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+      if (value >= 0) return value;
+    }
+  }
   const auto item = py::reinterpret_steal<py::object>(PySequence_GetItem(size.ptr(), axis));
   if (!item) throw py::error_already_set();
   const auto number = py::reinterpret_steal<py::object>(PyNumber_Long(item.ptr()));
@@ -51,68 +60,38 @@ py::tuple entries_of(py::handle objects) {
   return py::reinterpret_steal<py::tuple>(PyList_AsTuple(objects.ptr()));
 }
 
-// The masks of dictionaries.
-class CocoMasks {
+// What dictionaries hold, for as long as this lives.
+class CocoTexts {
  public:
-  CocoMasks(const char* function, const py::tuple& objects) {
+  void read(const py::tuple& objects) {
     static PyObject* const size_name = interned("size");
     static PyObject* const counts_name = interned("counts");
-    texts_.reserve(objects.size());
-    masks_.reserve(objects.size());
-    std::size_t characters = 0;
     for (const py::handle object : objects) {
       const py::object counts = entry(object, counts_name);
       auto text = text_of(counts);
       if (!text.has_value() || PyByteArray_Check(counts.ptr())) {
         throw TypeError("Expected bytes, got " + std::string(py::str(py::type::of(counts).attr("__name__"))));
       }
-      characters += text->view.size();
       // Read when all of them are known, by when it has come from memory.
       for (std::size_t i = 0; i < text->view.size() && i < kFetched; i += 64) __builtin_prefetch(&text->view[i]);
-      texts_.push_back(std::move(*text));
+      owners_.push_back(std::move(text->owner));
       const py::object size = entry(object, size_name);
-      masks_.push_back({nullptr, 0, extent(size, 0), extent(size, 1)});
-    }
-    counts_.resize(characters);
-    std::uint32_t* place = counts_.data();
-    for (std::size_t i = 0; i < masks_.size(); ++i) {
-      CocoMask& mask = masks_[i];
-      check_run_size(function, mask.h, mask.w);
-      mask.counts = place;
-      mask.count = rle_from_string(function, texts_[i].view, place);
-      place += mask.count;
+      texts_.push_back({text->view, extent(size, 0), extent(size, 1)});
     }
   }
 
-  const std::vector<CocoMask>& masks() const { return masks_; }
-
-  // Makes sure that the runs of each mask make up its size, or that of the first, and that they are canonical.
-  void check(bool size_of_first = false) {
-    for (CocoMask& mask : masks_) {
-      if (size_of_first) {
-        mask.h = masks_[0].h;
-        mask.w = masks_[0].w;
-      }
-      std::uint64_t sum = 0;
-      std::int64_t empty = 0;
-      for (std::int64_t k = 0; k < mask.count; ++k) {
-        sum += mask.counts[k];
-        empty += mask.counts[k] == 0;
-      }
-      if (sum != static_cast<std::uint64_t>(mask.h * mask.w)) throw std::invalid_argument(kInvalid);
-      if (empty == 0 || (empty == 1 && mask.counts[0] == 0 && mask.count > 1)) continue;
-      const std::int64_t offsets[2]{0, mask.count};
-      const FoundRuns found = cpu::rle_canonical({}, {mask.counts, offsets, 1, mask.h, mask.w});
-      mask.count = found.offsets().back();
-      found.write(const_cast<std::uint32_t*>(mask.counts));  // of counts_, and no more than there were
-    }
-  }
+  std::span<const CocoText> all() const { return texts_; }
 
  private:
-  std::vector<Text> texts_;
-  std::vector<std::uint32_t> counts_;
-  std::vector<CocoMask> masks_;
+  std::vector<py::object> owners_;
+  std::vector<CocoText> texts_;
 };
+
+CocoMasks masks_of(const char* function, py::handle objects) {
+  CocoTexts texts;
+  texts.read(entries_of(objects));
+  return {function, texts.all()};
+}
 
 // As pycocotools writes it: a mask without pixels has one run of length 0.
 py::dict to_dict(const CocoMask& mask) {
@@ -125,7 +104,7 @@ py::dict to_dict(const CocoMask& mask) {
 }
 
 py::array_t<std::uint8_t> decode(const py::list& objects) {
-  CocoMasks read("decode", entries_of(objects));
+  CocoMasks read = masks_of("decode", objects);
   if (objects.empty()) throw std::invalid_argument("decode: rleObjs must not be empty");
   read.check(true);
   const auto& masks = read.masks();
@@ -144,16 +123,11 @@ py::array_t<std::uint8_t> decode(const py::list& objects) {
   return zeros.attr("transpose")(2, 1, 0);
 }
 
-std::uint32_t area_of(const CocoMask& mask) {
-  const std::int64_t offsets[2]{0, mask.count};
-  std::int64_t pixels;
-  cpu::rle_areas({}, {mask.counts, offsets, 1, mask.h, mask.w}, &pixels);
-  return static_cast<std::uint32_t>(pixels);
-}
+std::uint32_t area_of(const CocoMask& mask) { return static_cast<std::uint32_t>(mask.area); }
 
 // Of a list an array, of one dictionary NumPy's number.
 py::object area(py::handle objects) {
-  CocoMasks read("area", entries_of(objects));
+  CocoMasks read = masks_of("area", objects);
   read.check();
   if (!PyList_CheckExact(objects.ptr())) {
     static const py::handle number_type = py::object(py::module_::import("numpy").attr("uint32")).release();
@@ -166,26 +140,37 @@ py::object area(py::handle objects) {
 
 // Of a list (n, 4), of one dictionary (4,).
 py::array_t<double> to_bbox(py::handle objects) {
-  CocoMasks read("toBbox", entries_of(objects));
+  CocoMasks read = masks_of("toBbox", objects);
   read.check();
   std::vector<py::ssize_t> shape{4};
   if (PyList_CheckExact(objects.ptr())) shape.insert(shape.begin(), static_cast<py::ssize_t>(read.masks().size()));
   py::array_t<double> boxes(shape);
   double* result = boxes.mutable_data();
   for (const CocoMask& mask : read.masks()) {
-    const std::int64_t offsets[2]{0, mask.count};
-    std::int64_t box[4];
-    cpu::rle_boxes({}, {mask.counts, offsets, 1, mask.h, mask.w}, box);
-    *result++ = static_cast<double>(box[0]);
-    *result++ = static_cast<double>(box[1]);
-    *result++ = static_cast<double>(box[2] - box[0]);
-    *result++ = static_cast<double>(box[3] - box[1]);
+    coco_box(mask, result);
+    result += 4;
   }
   return boxes;
 }
 
+// Areas (n,) and boxes (n, 4) of a list, on all threads.
+py::tuple measure(const py::list& objects) {
+  CocoTexts texts;
+  texts.read(entries_of(objects));
+  const auto n = static_cast<py::ssize_t>(texts.all().size());
+  py::array_t<std::uint32_t> areas(n);
+  py::array_t<double> boxes({n, py::ssize_t{4}});
+  std::uint32_t* const area = areas.mutable_data();
+  double* const box = boxes.mutable_data();
+  {
+    const ReleasedGil unlocked;
+    cpu::coco_measure("area", texts.all(), area, box);
+  }
+  return py::make_tuple(areas, boxes);
+}
+
 py::dict merge(const py::list& objects, bool intersect) {
-  CocoMasks read("merge", entries_of(objects));
+  CocoMasks read = masks_of("merge", objects);
   const auto& masks = read.masks();
   const bool agree = !masks.empty() && std::all_of(masks.begin(), masks.end(), [&](const CocoMask& mask) {
     return mask.h == masks[0].h && mask.w == masks[0].w;
@@ -203,7 +188,7 @@ py::dict merge(const py::list& objects, bool intersect) {
   const FoundRuns merged = cpu::rle_merge({}, {counts.data(), offsets.data(), n, masks[0].h, masks[0].w}, intersect);
   counts.resize(static_cast<std::size_t>(merged.offsets().back()));
   merged.write(counts.data());
-  return to_dict({counts.data(), merged.offsets().back(), masks[0].h, masks[0].w});
+  return to_dict({counts.data(), merged.offsets().back(), masks[0].h, masks[0].w, 0});
 }
 
 // Whether each ground truth is a crowd: what int() makes of the entries of a sequence.
@@ -226,7 +211,7 @@ py::object iou(const py::list& detections, const py::list& truths, py::handle is
     }
   }
   const std::vector<std::uint8_t> crowds = crowds_of(iscrowd);
-  CocoMasks dt("iou", entries_of(detections)), gt("iou", entries_of(truths));
+  CocoMasks dt = masks_of("iou", detections), gt = masks_of("iou", truths);
   dt.check();
   gt.check();
   if (crowds.size() != gt.masks().size()) {
@@ -240,6 +225,48 @@ py::object iou(const py::list& detections, const py::list& truths, py::handle is
   {
     const ReleasedGil unlocked;
     cpu::coco_iou(dt.masks(), gt.masks(), crowds, result);
+  }
+  return overlaps;
+}
+
+// The same for each of some (detections, truths, iscrowd), none of them empty, on all threads.
+py::list ious(const py::list& calls) {
+  struct Extents {
+    std::size_t detections, truths;
+  };
+  CocoTexts texts;
+  std::vector<std::uint8_t> crowds;
+  std::vector<Extents> extents;
+  std::vector<double*> results;
+  py::list overlaps;
+  constexpr py::ssize_t kBytes = sizeof(double);
+  for (const py::handle call : calls) {
+    const auto [detections, truths, iscrowd] = call.cast<std::tuple<py::list, py::list, py::list>>();
+    const std::vector<std::uint8_t> flags = crowds_of(iscrowd);
+    const py::tuple found = entries_of(detections), expected = entries_of(truths);
+    if (flags.size() != expected.size()) throw std::invalid_argument("iou: iscrowd must have an entry for each gt");
+    texts.read(found);
+    texts.read(expected);
+    crowds.insert(crowds.end(), flags.begin(), flags.end());
+    extents.push_back({found.size(), expected.size()});
+    const auto m = static_cast<py::ssize_t>(found.size()), n = static_cast<py::ssize_t>(expected.size());
+    py::array_t<double> result({m, n}, {kBytes, kBytes * m});
+    results.push_back(result.mutable_data());
+    overlaps.append(std::move(result));
+  }
+  std::vector<CocoPairs> pairs;
+  pairs.reserve(extents.size());
+  const CocoText* text = texts.all().data();
+  const std::uint8_t* crowd = crowds.data();
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    const auto [m, n] = extents[i];
+    pairs.push_back({{text, m}, {text + m, n}, {crowd, n}, results[i]});
+    text += m + n;
+    crowd += n;
+  }
+  {
+    const ReleasedGil unlocked;
+    cpu::coco_ious("iou", pairs);
   }
   return overlaps;
 }
@@ -278,6 +305,8 @@ void bind_coco(py::module_& module) {
   module.def("coco_to_bbox", &to_bbox, py::arg("objects"));
   module.def("coco_merge", &merge, py::arg("objects"), py::arg("intersect"));
   module.def("coco_box_iou", &box_iou, py::arg("detections"), py::arg("truths"), py::arg("iscrowd"));
+  module.def("coco_ious", &ious, py::arg("calls"));
+  module.def("coco_measure", &measure, py::arg("objects"));
   module.def("coco_iou", &iou, py::arg("detections"), py::arg("truths"), py::arg("iscrowd"));
 }
 

@@ -251,19 +251,13 @@ py::list coco_from_polygons(py::handle polygons, std::int64_t h, std::int64_t w)
   const PolygonRings& rings = *given;
   check_extent(h, w);
   check_run_size(kFill, h, w);
-  RunLengths runs;
+  std::vector<std::string> strings;
   {
     const ReleasedGil unlocked;
-    runs = cpu::fill_polygons_rle({}, rings, FillRule::coco, h, w);
+    strings = cpu::fill_polygons_strings({}, rings, FillRule::coco, h, w);
   }
-  py::list result(static_cast<std::size_t>(rings.count()));
-  std::string text;
-  for (std::size_t i = 0; i + 1 < runs.offsets.size(); ++i) {
-    const std::int64_t count = runs.offsets[i + 1] - runs.offsets[i];
-    text.resize(std::max(text.size(), static_cast<std::size_t>(kRunCharacters * count + kRunSlack)));
-    const std::int64_t length = rle_to_string(runs.counts.data() + runs.offsets[i], count, text.data());
-    result[i] = coco_dict(h, w, py::bytes(text.data(), static_cast<std::size_t>(length)));
-  }
+  py::list result(strings.size());
+  for (std::size_t i = 0; i < strings.size(); ++i) result[i] = coco_dict(h, w, py::bytes(strings[i]));
   return result;
 }
 

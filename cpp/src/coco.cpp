@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "isa/overlap_rows.hpp"
+#include "parallel.hpp"
 #include "rapidmask/overlap.hpp"
 
 namespace rapidmask::cpu {
@@ -30,10 +31,9 @@ class DrawnMasks {
     std::size_t words = 0;
     for (const CocoMask& mask : masks) {
       const std::int64_t offsets[2]{0, mask.count};
-      std::int64_t box[4], area;
+      std::int64_t box[4];
       rle_boxes({}, {mask.counts, offsets, 1, mask.h, mask.w}, box);
-      rle_areas({}, {mask.counts, offsets, 1, mask.h, mask.w}, &area);
-      masks_.push_back({mask.h, mask.w, box[0], box[1], box[2], box[3], area, words});
+      masks_.push_back({mask.h, mask.w, box[0], box[1], box[2], box[3], mask.area, words});
       words += static_cast<std::size_t>((box[2] - box[0]) * masks_.back().column_words());
     }
     words_.resize(words);
@@ -94,7 +94,7 @@ class DrawnMasks {
 }  // namespace
 
 void coco_iou(const std::vector<CocoMask>& detections, const std::vector<CocoMask>& truths,
-              const std::vector<std::uint8_t>& iscrowd, double* overlaps) {
+              std::span<const std::uint8_t> iscrowd, double* overlaps) {
   const DrawnMasks found(detections), expected(truths);
   for (std::size_t j = 0; j < truths.size(); ++j) {
     const auto& truth = expected.masks()[j];
@@ -110,6 +110,31 @@ void coco_iou(const std::vector<CocoMask>& detections, const std::vector<CocoMas
       overlap = overlap_of(OverlapMetric::iou, common, detection.area, truth.area, iscrowd[j] != 0);
     }
   }
+}
+
+void coco_ious(const char* function, std::span<const CocoPairs> pairs) {
+  constexpr std::int64_t kGrain = 8;
+  parallel_for(static_cast<std::int64_t>(pairs.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const CocoPairs& some = pairs[static_cast<std::size_t>(i)];
+      CocoMasks detections(function, some.detections), truths(function, some.truths);
+      detections.check();
+      truths.check();
+      coco_iou(detections.masks(), truths.masks(), some.iscrowd, some.overlaps);
+    }
+  });
+}
+
+void coco_measure(const char* function, std::span<const CocoText> texts, std::uint32_t* areas, double* boxes) {
+  constexpr std::int64_t kGrain = 32;
+  parallel_for(static_cast<std::int64_t>(texts.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      CocoMasks read(function, texts.subspan(static_cast<std::size_t>(i), 1));
+      read.check();
+      areas[i] = static_cast<std::uint32_t>(read.masks()[0].area);
+      coco_box(read.masks()[0], boxes + 4 * i);
+    }
+  });
 }
 
 }  // namespace rapidmask::cpu

@@ -52,6 +52,19 @@ void append_runs(const Context& context, Canvas& canvas, std::int64_t h, std::in
   counts.back() += static_cast<std::uint32_t>(after);
 }
 
+// Appends the runs of a mask to `counts`, which are empty.
+void fill_runs(const Context& context, const MaskRings& rings, FillRule rule, std::int64_t h, std::int64_t w,
+               FillMemory& memory, std::vector<std::uint32_t>& counts) {
+  if (h * w == 0) return;
+  if (rule == FillRule::coco) {
+    coco::fill_rle(rings, h, w, memory, counts);
+  } else if (opencv::fill(rings, h, w, true, memory)) {
+    append_runs(context, memory.covered, h, w, counts);
+  } else {
+    counts.push_back(static_cast<std::uint32_t>(h * w));
+  }
+}
+
 }  // namespace
 
 void fill_polygons(const Context&, const PolygonRings& polygons, FillRule rule, const MutableMasks& masks) {
@@ -67,19 +80,9 @@ void fill_polygons(const Context&, const PolygonRings& polygons, FillRule rule, 
 RunLengths fill_polygons_rle(const Context& context, const PolygonRings& polygons, FillRule rule, std::int64_t h,
                              std::int64_t w) {
   std::vector<std::vector<std::uint32_t>> masks(static_cast<std::size_t>(polygons.count()));
-  if (h * w > 0) {
-    for_each_polygon(polygons, [&](std::int64_t i, FillMemory& memory) {
-      const MaskRings rings(polygons, i);
-      auto& counts = masks[static_cast<std::size_t>(i)];
-      if (rule == FillRule::coco) {
-        coco::fill_rle(rings, h, w, memory, counts);
-      } else if (opencv::fill(rings, h, w, true, memory)) {
-        append_runs(context, memory.covered, h, w, counts);
-      } else {
-        counts.push_back(static_cast<std::uint32_t>(h * w));
-      }
-    });
-  }
+  for_each_polygon(polygons, [&](std::int64_t i, FillMemory& memory) {
+    fill_runs(context, MaskRings(polygons, i), rule, h, w, memory, masks[static_cast<std::size_t>(i)]);
+  });
   RunLengths all;
   all.offsets.reserve(masks.size() + 1);
   all.offsets.push_back(0);
@@ -87,6 +90,21 @@ RunLengths fill_polygons_rle(const Context& context, const PolygonRings& polygon
   all.counts.reserve(static_cast<std::size_t>(all.offsets.back()));
   for (const auto& counts : masks) all.counts.insert(all.counts.end(), counts.begin(), counts.end());
   return all;
+}
+
+std::vector<std::string> fill_polygons_strings(const Context& context, const PolygonRings& polygons, FillRule rule,
+                                               std::int64_t h, std::int64_t w) {
+  std::vector<std::string> strings(static_cast<std::size_t>(polygons.count()));
+  for_each_polygon(polygons, [&](std::int64_t i, FillMemory& memory) {
+    std::vector<std::uint32_t>& counts = memory.counts;
+    counts.clear();
+    fill_runs(context, MaskRings(polygons, i), rule, h, w, memory, counts);
+    const auto count = static_cast<std::int64_t>(counts.size());
+    memory.text.resize(std::max(memory.text.size(), static_cast<std::size_t>(kRunCharacters * count + kRunSlack)));
+    const std::int64_t length = rle_to_string(counts.data(), count, memory.text.data());
+    strings[static_cast<std::size_t>(i)].assign(memory.text.data(), static_cast<std::size_t>(length));
+  });
+  return strings;
 }
 
 }  // namespace rapidmask::cpu

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "rapidmask/polygon.hpp"
@@ -82,6 +83,8 @@ struct FillMemory {
   std::vector<std::int32_t> cursors;    // of each column
   std::vector<std::int32_t> crossings;  // rows
   std::vector<Span> spans;
+  std::vector<std::uint32_t> counts;  // of a mask
+  std::string text;                   // the same as COCO's string
 };
 
 namespace coco {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "pixel_bytes.cuh"
 #include "port.cuh"
 #include "rapidmask/types.hpp"
 
@@ -127,12 +128,6 @@ __device__ __forceinline__ std::uint64_t gather_bits(const Layout& layout, const
   return word;
 }
 
-// Bits of four bytes that are not zero.
-__device__ __forceinline__ std::uint32_t nonzero_bytes(std::uint32_t bytes) {
-  const std::uint32_t tops = (((bytes & 0x7f7f7f7fu) + 0x7f7f7f7fu) | bytes) & 0x80808080u;
-  return (tops >> 7) * 0x01020408u >> 24;
-}
-
 // The pixels at a place of a mask in either form; `data` is the mask's.
 __device__ __forceinline__ std::uint64_t read_word(const Layout& layout, const Place& place, const std::uint8_t* data,
                                                    bool packed) {
@@ -148,11 +143,7 @@ __device__ __forceinline__ std::uint64_t read_word(const Layout& layout, const P
     if (16 * j < pixels) bytes[j] = *reinterpret_cast<const uint4*>(data + place.pixel(layout) + 16 * j);
   }
   std::uint64_t word = 0;
-  for (int j = 0; j < 4; ++j) {
-    const std::uint32_t bits = nonzero_bytes(bytes[j].x) | nonzero_bytes(bytes[j].y) << 4 |
-                               nonzero_bytes(bytes[j].z) << 8 | nonzero_bytes(bytes[j].w) << 12;
-    word |= static_cast<std::uint64_t>(bits) << 16 * j;
-  }
+  for (int j = 0; j < 4; ++j) word |= static_cast<std::uint64_t>(nonzero_bytes(bytes[j])) << 16 * j;
   return word;
 }
 
@@ -173,7 +164,7 @@ __device__ __forceinline__ void write_word(const Layout& layout, const Place& pl
       const std::int32_t count = __shfl_sync(kFullWarp, pixels, from);
       const std::uint32_t p = __shfl_sync(kFullWarp, pixel, from) + static_cast<std::uint32_t>(x);
       const auto bits = static_cast<std::uint32_t>(__shfl_sync(kFullWarp, word, from) >> x) & 15u;
-      if (x < count) *reinterpret_cast<std::uint32_t*>(data + p) = bits * 0x00204081u & 0x01010101u;
+      if (x < count) *reinterpret_cast<std::uint32_t*>(data + p) = four_bytes(bits);
     }
     return;
   }

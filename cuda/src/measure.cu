@@ -3,6 +3,7 @@
 
 #include "rapidmask/measure.hpp"
 
+#include "pixel_bytes.cuh"
 #include "port.cuh"
 #include "tiles.cuh"
 
@@ -11,32 +12,12 @@ namespace {
 
 constexpr int kRowsPerBlock = 64;
 
-// Bit i of the result tells whether byte i of four is not zero.
-__device__ __forceinline__ unsigned bits_of_bytes(unsigned bytes) {
-  const unsigned high = (((bytes & 0x7f7f7f7fu) + 0x7f7f7f7fu) | bytes) & 0x80808080u;
-  return (high >> 7) * 0x01020408u >> 24;
-}
-
 // 32 pixels of a row as bits, whichever form the masks have.
 struct DenseRow {
   const std::uint8_t* masks;
   std::int64_t h, w;
   __device__ unsigned word(std::int64_t row, std::int64_t k) const {
-    struct alignas(16) Sixteen {
-      unsigned bytes[4];
-    };
-    const std::uint8_t* pixels = masks + row * w;
-    unsigned bits = 0;
-    if (32 * k + 32 <= w && reinterpret_cast<std::uintptr_t>(pixels) % 16 == 0) {
-      for (int half = 0; half < 2; ++half) {
-        const Sixteen sixteen = *reinterpret_cast<const Sixteen*>(pixels + 32 * k + 16 * half);
-        for (int i = 0; i < 4; ++i) bits |= bits_of_bytes(sixteen.bytes[i]) << (16 * half + 4 * i);
-      }
-      return bits;
-    }
-    for (std::int64_t x = 32 * k; x < 32 * k + 32 && x < w; ++x)
-      bits |= static_cast<unsigned>(pixels[x] != 0) << (x % 32);
-    return bits;
+    return read_pixels(masks + row * w + kWordPixels * k, w - kWordPixels * k);
   }
 };
 struct PackedRow {
@@ -80,14 +61,27 @@ __global__ void grow_boxes_kernel(Row rows, std::int64_t bands, std::int64_t* bo
   const std::int64_t i = blockIdx.x / bands, first = blockIdx.x % bands * kRowsPerBlock;
   const std::int64_t count = min(static_cast<std::int64_t>(kRowsPerBlock), rows.h - first);
   const std::int64_t words = (rows.w + 31) / 32;
+  long long x0 = rows.w, y0 = rows.h, x1 = 0, y1 = 0;  // of this thread's words
   for (std::int64_t k = threadIdx.x; k < count * words; k += kThreads) {
     const std::int64_t y = first + k / words, column = k % words;
     const unsigned word = rows.word(i * rows.h + y, column);
     if (word == 0) continue;
-    atomicMin(&box[0], static_cast<long long>(32 * column + __ffs(static_cast<int>(word)) - 1));
-    atomicMin(&box[1], static_cast<long long>(y));
-    atomicMax(&box[2], static_cast<long long>(32 * column + 32 - __clz(static_cast<int>(word))));
-    atomicMax(&box[3], static_cast<long long>(y + 1));
+    x0 = min(x0, static_cast<long long>(32 * column + __ffs(static_cast<int>(word)) - 1));
+    y0 = min(y0, static_cast<long long>(y));
+    x1 = max(x1, static_cast<long long>(32 * column + 32 - __clz(static_cast<int>(word))));
+    y1 = static_cast<long long>(y + 1);  // rows only grow
+  }
+  for (int step = kWarpSize / 2; step > 0; step /= 2) {
+    x0 = min(x0, __shfl_xor_sync(kFullWarp, x0, step));
+    y0 = min(y0, __shfl_xor_sync(kFullWarp, y0, step));
+    x1 = max(x1, __shfl_xor_sync(kFullWarp, x1, step));
+    y1 = max(y1, __shfl_xor_sync(kFullWarp, y1, step));
+  }
+  if (lane_id() == 0 && y1 != 0) {
+    atomicMin(&box[0], x0);
+    atomicMin(&box[1], y0);
+    atomicMax(&box[2], x1);
+    atomicMax(&box[3], y1);
   }
   __syncthreads();
   if (threadIdx.x == 0 && box[3] != 0) {

@@ -1,7 +1,6 @@
 // Comparison with thresholds on a device: one launch for the whole batch, whatever the value is.
 //
-// The dense kernel strides over pixels; the packed one gives 32 consecutive pixels of a row to a warp, whose vote is
-// the packed word.
+// A warp takes consecutive pixels, of a whole image for dense results and of a row for packed ones.
 
 #include "rapidmask/threshold.hpp"
 
@@ -40,25 +39,51 @@ struct PerPixelTest {
   }
 };
 
+// A warp takes kTogether times 32 consecutive pixels: reads coalesce however they are aligned, that many are under way
+// at a time, and where they lie is worked out once.
+constexpr int kTogether = 8;
+constexpr std::int64_t kChunk = kTogether * kWarpSize;
+
+__host__ __device__ constexpr std::int64_t chunks_of(std::int64_t pixels) { return (pixels + kChunk - 1) / kChunk; }
+
 template <class T, class Test>
 __global__ void threshold_dense_kernel(const T* x, std::int64_t n, std::int64_t size, Test test, std::uint8_t* masks) {
-  for (std::int64_t k = first_thread(); k < n * size; k += thread_stride()) {
-    const std::int64_t i = k / size;
-    masks[k] = static_cast<std::uint8_t>(test(x, i, k - i * size, size));
+  const std::int64_t chunks = chunks_of(size);
+  for (std::int64_t k = first_warp(); k < n * chunks; k += warp_stride()) {
+    const std::int64_t i = k / chunks, first = (k - i * chunks) * kChunk + lane_id();
+    bool foreground[kTogether];
+    for (int j = 0; j < kTogether; ++j) {
+      const std::int64_t p = first + j * kWarpSize;
+      foreground[j] = p < size && test(x, i, p, size);
+    }
+    for (int j = 0; j < kTogether; ++j) {
+      const std::int64_t p = first + j * kWarpSize;
+      if (p < size) masks[i * size + p] = static_cast<std::uint8_t>(foreground[j]);
+    }
   }
 }
 
+// Words of 32 pixels of a row, each the vote of a warp.
 template <class T, class Test>
 __global__ void threshold_packed_kernel(const T* x, std::int64_t n, std::int64_t h, std::int64_t w, Test test,
                                         std::uint32_t* words) {
   const std::int64_t words32 = 2 * ((w + 63) / 64);
-  for (std::int64_t k = first_warp(); k < n * h * words32; k += warp_stride()) {
-    const std::int64_t row = k / words32;
-    const std::int64_t i = row / h;
-    const std::int64_t column = k % words32 * 32 + lane_id();
-    const bool foreground = column < w && test(x, i, (row - i * h) * w + column, h * w);
-    const unsigned word = __ballot_sync(kFullWarp, foreground);
-    if (lane_id() == 0) words[k] = word;
+  const std::int64_t chunks = (words32 + kTogether - 1) / kTogether;
+  for (std::int64_t k = first_warp(); k < n * h * chunks; k += warp_stride()) {
+    const std::int64_t row = k / chunks, word = (k - row * chunks) * kTogether;
+    const std::int64_t i = row / h, y = row - i * h;
+    const std::int64_t column = word * kWarpSize + lane_id();
+    bool foreground[kTogether];
+    for (int j = 0; j < kTogether; ++j) {
+      const std::int64_t at = column + j * kWarpSize;
+      foreground[j] = at < w && test(x, i, y * w + at, h * w);
+    }
+    unsigned bits = 0;  // lane j holds word j
+    for (int j = 0; j < kTogether; ++j) {
+      const unsigned vote = __ballot_sync(kFullWarp, foreground[j]);
+      if (lane_id() == j) bits = vote;
+    }
+    if (lane_id() < kTogether && word + lane_id() < words32) words[row * words32 + word + lane_id()] = bits;
   }
 }
 
@@ -66,12 +91,12 @@ template <class T, class Test>
 void run(const Context& context, const Image& image, const Test& test, const MaskOutput& masks) {
   const auto* x = static_cast<const T*>(image.data);
   if (masks.dense != nullptr) {
-    RM_LAUNCH((threshold_dense_kernel<T, Test>), grid_of_threads(image.size()), kThreads, 0, context.stream, x, image.n,
-              image.image_size(), test, masks.dense);
+    RM_LAUNCH((threshold_dense_kernel<T, Test>), grid_of_warps(image.n * chunks_of(image.image_size())), kThreads, 0,
+              context.stream, x, image.n, image.image_size(), test, masks.dense);
   } else {
-    const std::int64_t words32 = image.n * image.h * 2 * ((image.w + 63) / 64);
-    RM_LAUNCH((threshold_packed_kernel<T, Test>), grid_of_warps(words32), kThreads, 0, context.stream, x, image.n,
-              image.h, image.w, test, reinterpret_cast<std::uint32_t*>(masks.packed));
+    const std::int64_t chunks = (2 * ((image.w + 63) / 64) + kTogether - 1) / kTogether;
+    RM_LAUNCH((threshold_packed_kernel<T, Test>), grid_of_warps(image.n * image.h * chunks), kThreads, 0,
+              context.stream, x, image.n, image.h, image.w, test, reinterpret_cast<std::uint32_t*>(masks.packed));
   }
 }
 

@@ -139,6 +139,16 @@ def astype(array: Array, dtype: str) -> Array:
     return array.astype(dtype) if is_on_cuda(array) else np.asarray(to_host(array), dtype=dtype)
 
 
+def as_type(array: Array, dtype: str, *, only: tuple[str, ...] = ()) -> Array:
+    """Return an array as one of that type; of other types than ``only`` or numbers it is left to be refused."""
+    array = with_shape(array)
+    given = getattr(array, "dtype", dtype)
+    name = getattr(given, "name", None) or str(given).rpartition(".")[2]
+    if (name == dtype and getattr(given, "isnative", True)) or (only and name not in only):
+        return array
+    return astype(array, dtype) if name.startswith(("int", "uint", "float", "bfloat")) else array
+
+
 def to_float64(array: Array) -> Array:
     """Return the array with elements of float64, of the same library and device."""
     return astype(array, "float64")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ._upstream import Upstream
+from ._upstream import Around, Upstream
 
 # The module of `rapidmask.compat` that stands in for each library.
 _COMPAT = {
@@ -210,7 +210,11 @@ def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replac
             if force or (upstream.optional and isinstance(error, ImportError)):
                 continue
             raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
-        yield _Replaced(owner, name, original, _served(function, original) if upstream.falls_back else function)
+        if isinstance(function, Around):
+            function = _around(function.function, original)
+        elif upstream.falls_back:
+            function = _served(function, original)
+        yield _Replaced(owner, name, original, function)
 
 
 def _rename(package: str, functions: dict[int, Any]) -> None:
@@ -221,6 +225,14 @@ def _rename(package: str, functions: dict[int, Any]) -> None:
         for key, value in list(vars(module).items()):
             if id(value) in functions:
                 setattr(module, key, functions[id(value)])
+
+
+def _around(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(original, *args, **kwargs)
+
+    return call
 
 
 def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:

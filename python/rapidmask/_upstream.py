@@ -6,6 +6,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+class Around(NamedTuple):
+    """A replacement that makes use of what it replaces: it is called with upstream's own function before the rest."""
+
+    function: Callable[..., Any]
+
+
 class Upstream(NamedTuple):
     """A library that `rapidmask.patch` knows.
 
@@ -16,8 +22,8 @@ class Upstream(NamedTuple):
     versions : tuple of str
         The releases that it may be of: "2.0" stands for 2.0 and all of 2.0.*.
     replacements : callable
-        Gives what takes the place of its functions, by their names: ``"module:function"`` or ``"module:Class.method"``.
-        A module is put where there may be none.
+        Gives what takes the place of its functions, by their names: ``"module:function"`` or ``"module:Class.method"``:
+        functions; `Around` functions; and modules, which are put where there may be none.
     falls_back : bool
         Whether the drop-ins raise NotImplementedError for calls that are left to upstream.
     optional : bool

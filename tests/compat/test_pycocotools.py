@@ -1,6 +1,9 @@
 """The drop-in for pycocotools, against pycocotools itself: the same results, types, orders and errors."""
 
+import copy
+import gc
 import importlib.util
+import json
 import pathlib
 
 import numpy as np
@@ -8,10 +11,13 @@ import pytest
 
 import rapidmask
 from inputs import hostile_masks, refuses
+from rapidmask.compat import _coco_evaluation
 from rapidmask.compat import pycocotools as ours
 
 theirs = pytest.importorskip("pycocotools.mask")
 compiled = pytest.importorskip("pycocotools._mask")
+from pycocotools.coco import COCO  # noqa: E402
+from pycocotools.cocoeval import COCOeval  # noqa: E402
 
 # pycocotools' own arrays and NumPy 2 disagree about a keyword.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -279,4 +285,107 @@ def test_an_evaluation_gives_the_same_numbers():
         found, _, seconds = evaluation.evaluate(dataset, detections)
     np.testing.assert_array_equal(found, expected)
     assert 0 < expected[0] < 1
-    assert seconds["iou"] > 0
+    assert seconds["foresee_overlaps"] > 0
+
+
+def annotated():
+    """Annotations of two images, among them a crowd, several rings and a mask without pixels, and results for them."""
+    h, w = 20, 24
+    square, other = [2, 2, 12, 2, 12, 12, 2, 12], [15, 3, 20, 3, 20, 9]
+    segmentations = [[square], [square, other], {"size": [h, w], "counts": [30, 40, h * w - 70]}, [other]]
+    truth = COCO()
+    truth.dataset = {
+        "images": [{"id": i, "height": h, "width": w} for i in (1, 2)],
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": [
+            {
+                "id": i + 1,
+                "image_id": 1 + i % 2,
+                "category_id": 1 + i // 2,
+                "iscrowd": int(i == 2),
+                "area": 99.0,
+                "bbox": [0, 0, 9, 9],
+                "segmentation": segmentation,
+            }
+            for i, segmentation in enumerate(segmentations)
+        ],
+    }
+    truth.createIndex()
+    found = theirs.frPyObjects([square, other, [0, 0, 5, 0, 5, 5]], h, w)
+    found.append({"size": [h, w], "counts": theirs.encode(np.zeros((h, w), np.uint8, order="F"))["counts"].decode()})
+    results = [
+        {"image_id": i, "category_id": c, "score": 0.1 * k, "segmentation": rle}
+        for i in (1, 2)
+        for c in (1, 2)
+        for k, rle in enumerate([*found, found[0]])
+    ]
+    return truth, results
+
+
+def evaluated(use_categories):
+    truth, results = annotated()
+    loaded = truth.loadRes(results)
+    evaluation = COCOeval(truth, loaded, "segm")
+    evaluation.params.useCats = use_categories
+    evaluation.params.maxDets = [1, 2, 4]
+    evaluation.evaluate()
+    return loaded.dataset["annotations"], evaluation
+
+
+@pytest.mark.parametrize("use_categories", [1, 0])
+def test_an_evaluation_foresees_what_upstream_computes(use_categories, monkeypatch):
+    annotations, expected = evaluated(use_categories)
+    asked = []
+    single = rapidmask._cpu.coco_iou
+    monkeypatch.setattr(rapidmask._cpu, "coco_iou", lambda *args: asked.append(args) or single(*args))
+    with rapidmask.patch("pycocotools"):
+        patched, found = evaluated(use_categories)
+    assert all(len(d) == 0 or len(g) == 0 for d, g, _ in asked)  # all others were foreseen
+    for mine, theirs_ in zip(patched, annotations, strict=True):
+        assert_same(mine["area"], theirs_["area"])
+        assert_same(mine["bbox"], theirs_["bbox"])
+        assert mine["segmentation"] == theirs_["segmentation"]
+    assert found.ious.keys() == expected.ious.keys()
+    for key, overlaps in expected.ious.items():
+        assert_same(found.ious[key], overlaps)
+    assert [one and one["dtMatches"].tolist() for one in found.evalImgs] == [
+        one and one["dtMatches"].tolist() for one in expected.evalImgs
+    ]
+    assert [one["segmentation"] for one in found.cocoGt.dataset["annotations"]] == [
+        one["segmentation"] for one in expected.cocoGt.dataset["annotations"]
+    ]
+
+
+def test_results_come_from_a_file_and_with_boxes(tmp_path):
+    truth, results = annotated()
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results, default=bytes.decode))
+    boxes = [{"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [1, 2, 3, 4]}]
+    for given in (str(path), boxes, np.array([[1, 1, 2, 3, 4, 0.5, 1]])):
+        expected = truth.loadRes(copy.deepcopy(given)).dataset
+        with rapidmask.patch("pycocotools"):
+            found = truth.loadRes(copy.deepcopy(given)).dataset
+        for mine, theirs_ in zip(found["annotations"], expected["annotations"], strict=True):
+            assert_same(mine.pop("bbox"), theirs_.pop("bbox"))
+            assert mine == theirs_
+
+
+def test_a_result_at_fault_is_refused_as_by_itself():
+    truth, results = annotated()
+    results[3]["segmentation"] = {"size": [20, 24], "counts": b"12"}
+    with rapidmask.patch("pycocotools"):
+        with pytest.raises(ValueError, match="Invalid RLE mask representation"):
+            truth.loadRes(results)
+        with pytest.raises(AssertionError, match="not an array"):
+            truth.loadRes({})
+        assert gc.isenabled()
+        assert not _coco_evaluation.measures
+
+
+def test_what_upstream_gives_one_by_one_can_be_written_to():
+    shared = annotated()[1][0]["segmentation"]
+    results = [{"image_id": 1, "category_id": 1, "score": s, "segmentation": shared} for s in (0.5, 0.4)]
+    with rapidmask.patch("pycocotools"):
+        first, second = annotated()[0].loadRes(results).dataset["annotations"]
+    first["bbox"] += 1
+    assert (first["bbox"] == second["bbox"] + 1).all()

@@ -36,6 +36,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "rapidmask/context.hpp"
@@ -74,6 +75,9 @@ namespace cpu {
 void fill_polygons(const Context&, const PolygonRings& polygons, FillRule rule, const MutableMasks& masks);
 RunLengths fill_polygons_rle(const Context&, const PolygonRings& polygons, FillRule rule, std::int64_t h,
                              std::int64_t w);
+// The same as COCO's strings, mask by mask.
+std::vector<std::string> fill_polygons_strings(const Context&, const PolygonRings& polygons, FillRule rule,
+                                               std::int64_t h, std::int64_t w);
 Borders trace_borders(const Context&, const Masks& masks, bool tree, bool simplify);
 }  // namespace cpu
 

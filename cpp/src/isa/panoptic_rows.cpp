@@ -20,7 +20,8 @@ struct QueryBounds {
   float score;
   bool known;
 
-  explicit QueryBounds(float s) : score(s), known(s >= 0 && s <= kGreatestFloat) {}
+  // Of a score of 0, an infinite probability makes NaN.
+  explicit QueryBounds(float s) : score(s), known(s > 0 && s <= kGreatestFloat) {}
 
   static Floats highest_probability(Floats value) { return kLate ? sigmoid_of(with_margin_above(value)) : value; }
   Floats highest_weight(Floats probability) const { return known ? probability * score : splat_float(kFloatInfinity); }
@@ -188,7 +189,8 @@ std::int64_t find_possible(const PanopticBand& band, std::int64_t tile, LaneBits
     LaneBits owns_all = 0;
     if (owns != 0) {
       const Floats lowest = bounds.lowest_probability(lowest_in_cells(band_rows_of<T>(band, k), tile));
-      owns_all = bits_of(at_least(rule.weighted ? bounds.lowest_weight(lowest) : lowest, high)) & owns;
+      // Not where the two are equal: both may be -inf, and NaN, which is not owned, has that bound.
+      owns_all = bits_of(above(rule.weighted ? bounds.lowest_weight(lowest) : lowest, high)) & owns;
     }
     scratch.possible[possible] = static_cast<std::int32_t>(k);
     scratch.columns[possible] = competes;

@@ -9,20 +9,25 @@ last axis, boxes ``[x, y, w, h]``. Differences, all of them where pycocotools gi
 - Any non-zero value is foreground in `encode`. pycocotools begins a run at every change of value.
 - NaN, infinity and coordinates beyond 2^27 in polygons and boxes raise ValueError. pycocotools uses up the memory.
 - `decode` of an empty list raises ValueError, and sizes of more than 2^32 - 1 pixels do.
+
+Under `rapidmask.patch`, what ``COCO.loadRes`` and ``COCOeval.evaluate`` ask of each mask by itself is worked out for
+all masks at once, on all threads.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _cpu
-from .._upstream import Upstream
+from .._upstream import Around, Upstream
 from ..ops.rle import _encode_coco
+from . import _coco_evaluation
+from ._coco_evaluation import measures
 
 RLE = dict[str, Any]
 
@@ -47,12 +52,14 @@ def decode(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.uint8]:
 
 def area(rleObjs: RLE | list[RLE]) -> Any:
     """Count the pixels: a uint32 for a dictionary, an array for a list."""
-    return _cpu.coco_area(rleObjs)
+    foreseen = measures.get(id(rleObjs))
+    return _cpu.coco_area(rleObjs) if foreseen is None else foreseen[1]
 
 
 def toBbox(rleObjs: RLE | list[RLE]) -> Any:
     """Return the box ``[x, y, w, h]`` of a dictionary, or ``(n, 4)`` of a list; zeros for an empty mask."""
-    return _cpu.coco_to_bbox(rleObjs)
+    foreseen = measures.pop(id(rleObjs), None)  # once: who gets a box may write to it
+    return _cpu.coco_to_bbox(rleObjs) if foreseen is None else foreseen[2]
 
 
 def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
@@ -68,7 +75,9 @@ def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
     meet.
     """
     if type(dt) is list and type(gt) is list:
-        overlaps = _cpu.coco_iou(dt, gt, pyiscrowd)
+        overlaps = _coco_evaluation.overlaps_of(dt, gt, pyiscrowd)
+        if overlaps is None:
+            overlaps = _cpu.coco_iou(dt, gt, pyiscrowd)
         if overlaps is not None:
             return overlaps
     iscrowd = [int(flag) != 0 for flag in pyiscrowd]
@@ -124,10 +133,18 @@ def frUncompressedRLE(ucRles: Sequence[RLE], h: int, w: int) -> list[RLE]:
     return [_compress(rle) for rle in ucRles]
 
 
-def _replacements() -> dict[str, Callable[..., Any]]:
+def _replacements() -> dict[str, Any]:
     public = {f"pycocotools.mask:{name}": globals()[name] for name in __all__}
     compiled = ("iou", "merge", "frPyObjects", "frBbox", "frPoly", "frUncompressedRLE")
-    return public | {f"pycocotools._mask:{name}": globals()[name] for name in compiled}
+    return (
+        public
+        | {f"pycocotools._mask:{name}": globals()[name] for name in compiled}
+        | {
+            "pycocotools.coco:COCO.loadRes": Around(_coco_evaluation.load_results),
+            "pycocotools.cocoeval:COCOeval.evaluate": Around(_coco_evaluation.evaluate),
+            "pycocotools.cocoeval:COCOeval._prepare": Around(_coco_evaluation.prepare),
+        }
+    )
 
 
 UPSTREAMS = {"pycocotools": Upstream("pycocotools", ("2.0",), _replacements, falls_back=False)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -44,15 +46,43 @@ def bits_of(masks: Masks) -> tuple[Array, int | None]:
     return _arrays.with_shape(masks), None
 
 
-def check_number(function: str, argument: str, value: Any) -> float:
-    """Return a number, which must not be NaN, as a float."""
+def as_number(function: str, argument: str, value: Any) -> float:
+    """Return a number as a float."""
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
+
+
+def check_number(function: str, argument: str, value: Any) -> float:
+    """Return a number, which must not be NaN, as a float."""
+    number = as_number(function, argument, value)
     if math.isnan(number):
         raise ValueError(f"{function}: {argument} must not be NaN, got {value!r}")
     return number
+
+
+def check_integer(function: str, argument: str, value: Any) -> int:
+    """Return a value as an integer of 64 bits."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{function}: {argument} must be of 64 bits, got {number}")
+    return number
+
+
+@contextmanager
+def reported_as(function: str) -> Iterator[None]:
+    """Within, what another function refuses is reported as this one's."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        other, colon, text = str(error).partition(": ")
+        if not colon or not other.isidentifier() or other == function:
+            raise
+        raise type(error)(f"{function}: {text}") from None
 
 
 def check_out(function: str, masks: Masks, out: Array | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from .. import _arrays, _dispatch
 from .._arrays import Array, HostArray
-from ._masks import Masks
+from ._masks import Masks, as_number, check_integer, reported_as
 from .footprints import square
 from .morphology import erode
 from .overlap import mask_iou
@@ -75,8 +74,8 @@ def confusion_matrix(
     """
     if out_of_range not in ("raise", "skip"):
         raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {out_of_range!r}")
-    classes = _integer("confusion_matrix", "num_classes", num_classes)
-    ignored = None if ignore_index is None else _integer("confusion_matrix", "ignore_index", ignore_index)
+    classes = check_integer("confusion_matrix", "num_classes", num_classes)
+    ignored = None if ignore_index is None else check_integer("confusion_matrix", "ignore_index", ignore_index)
     module = _dispatch.backend(prediction)
     matrix, invalid = module.confusion_matrix(prediction, target, classes, ignored, out_of_range == "raise")
     if invalid is not None and int(_arrays.to_host(invalid)[0]):
@@ -85,17 +84,6 @@ def confusion_matrix(
             f"{int(_arrays.to_host(invalid)[0])} pixels with others"
         )
     return matrix
-
-
-def _integer(function: str, argument: str, value: Any) -> int:
-    """Return a value as an integer of 64 bits."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{function}: {argument} must be of 64 bits, got {number}")
-    return number
 
 
 class ConfusionMatrix:
@@ -260,8 +248,9 @@ def mean_iou(prediction: Array, target: Array, num_classes: int, *, ignore_index
     >>> rapidmask.mean_iou(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), 3)
     0.5833333333333333
     """
-    matrix = ConfusionMatrix(num_classes, ignore_index=ignore_index)
-    matrix.update(prediction, target)
+    with reported_as("mean_iou"):
+        matrix = ConfusionMatrix(num_classes, ignore_index=ignore_index)
+        matrix.update(prediction, target)
     return matrix.mean_iou()
 
 
@@ -300,8 +289,9 @@ def dice(
     >>> rapidmask.dice(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
     array([0.66666667, 0.8       ])
     """
-    matrix = ConfusionMatrix(num_classes, ignore_index=ignore_index)
-    matrix.update(prediction, target)
+    with reported_as("dice"):
+        matrix = ConfusionMatrix(num_classes, ignore_index=ignore_index)
+        matrix.update(prediction, target)
     return matrix.dice()
 
 
@@ -352,10 +342,12 @@ def boundary_iou(a: Masks, b: Masks | None = None, *, dilation_ratio: float = 0.
     array([[1.       , 0.5862069],
            [0.5862069, 1.       ]])
     """
-    if not (math.isfinite(dilation_ratio) and dilation_ratio >= 0):
+    ratio = as_number("boundary_iou", "dilation_ratio", dilation_ratio)
+    if not 0 <= ratio < math.inf:
         raise ValueError(f"boundary_iou: dilation_ratio must be a number from 0, got {dilation_ratio}")
-    first = _boundaries(a, dilation_ratio)
-    return mask_iou(first, None if b is None else _boundaries(b, dilation_ratio))
+    with reported_as("boundary_iou"):
+        first = _boundaries(a, ratio)
+        return mask_iou(first, None if b is None else _boundaries(b, ratio))
 
 
 def _boundaries(masks: Masks, dilation_ratio: float) -> Any:
@@ -432,7 +424,7 @@ class PanopticQuality:
             self._is_thing: dict[int, bool | None] = {int(c): bool(thing) for c, thing in categories.items()}
         else:
             self._is_thing = dict.fromkeys(map(int, categories))
-        self.void = _integer("PanopticQuality", "void", void)
+        self.void = check_integer("PanopticQuality", "void", void)
         self.true_positives = dict.fromkeys(self._is_thing, 0)
         self.false_positives = dict.fromkeys(self._is_thing, 0)
         self.false_negatives = dict.fromkeys(self._is_thing, 0)
@@ -627,8 +619,9 @@ def panoptic_quality(
         listed = [*_as_segments("prediction_segments", prediction_segments)]
         listed += _as_segments("target_segments", target_segments)
         categories = sorted({segment.category for segment in listed})
-    quality = PanopticQuality(categories, void=void)
-    quality.update(prediction, prediction_segments, target, target_segments)
+    with reported_as("panoptic_quality"):
+        quality = PanopticQuality(categories, void=void)
+        quality.update(prediction, prediction_segments, target, target_segments)
     return quality
 
 
@@ -643,7 +636,7 @@ class _Segment:
 def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
     if isinstance(segments, Mapping):
         return [
-            _Segment(_integer("update", argument, label), _integer("update", argument, category))
+            _Segment(check_integer("update", argument, label), check_integer("update", argument, category))
             for label, category in segments.items()
         ]
     found = []
@@ -654,8 +647,8 @@ def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
         area = segment.get("area")
         found.append(
             _Segment(
-                _integer("update", argument, segment["id"]),
-                _integer("update", argument, category),
+                check_integer("update", argument, segment["id"]),
+                check_integer("update", argument, category),
                 bool(segment.get("iscrowd")),
                 None if area is None else int(area),
             )
@@ -668,14 +661,9 @@ def _overlaps(prediction: Array, predicted: list[int], target: Array, wanted: li
     columns, rows = np.array(predicted, np.int64), np.array(wanted, np.int64)
     by_column, by_row = np.argsort(columns), np.argsort(rows)
     module = _dispatch.backend(prediction)
-    counted = _arrays.to_host(
-        module.label_overlaps(
-            prediction,
-            target,
-            _arrays.like(prediction, columns[by_column]),
-            _arrays.like(prediction, rows[by_row]),
-        )
-    )
+    labels = _arrays.like(prediction, columns[by_column]), _arrays.like(prediction, rows[by_row])
+    with reported_as("update"):
+        counted = _arrays.to_host(module.label_overlaps(prediction, target, *labels))
     for name, pixels in (("prediction", counted[:, -1].sum()), ("target", counted[-1].sum())):
         if pixels:
             raise ValueError(f"update: {name} must hold void and listed segments, got {int(pixels)} pixels of others")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .._arrays import Array, is_on_cuda, to_host
 from .._colours import default_colours
 from .._containers import PackedMasks, RLEMasks
+from ._masks import as_number
 
 
 def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.ArrayLike = 0) -> npt.NDArray[Any]:
@@ -118,6 +119,7 @@ def overlay(
             [100,   0,   0],
             [  0,  50,   0]]], dtype=uint8)
     """
+    alpha = as_number("overlay", "alpha", alpha)
     if not 0 <= alpha <= 1:
         raise ValueError(f"overlay: alpha must be from 0 to 1, got {alpha}")
     picture = _as_rgb(_host("overlay", "image", image))
@@ -125,7 +127,7 @@ def overlay(
     table = _colour_table("overlay", colors)
     painted = labels > 0
     colour = table[(labels[painted] - 1) % len(table)]
-    picture[painted] = np.rint(picture[painted] * (1.0 - alpha) + colour * float(alpha)).astype(np.uint8)
+    picture[painted] = np.rint(picture[painted] * (1.0 - alpha) + colour * alpha).astype(np.uint8)
     if outline:
         _draw_outlines(picture, labels, table)
     return picture

@@ -8,7 +8,7 @@ from typing import Literal
 from .. import _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, bits_of
+from ._masks import Masks, as_number, bits_of
 
 
 def mask_areas(masks: Masks) -> Array:
@@ -178,6 +178,8 @@ def stability_score(logits: Array, *, threshold: float = 0.0, offset: float = 1.
     >>> rapidmask.stability_score(np.array([[3.0, 2.0], [0.5, -2.0]], np.float32))
     array(0.6666667, dtype=float32)
     """
+    threshold = as_number("stability_score", "threshold", threshold)
+    offset = as_number("stability_score", "offset", offset)
     if math.isnan(threshold + offset) or math.isnan(threshold - offset):
         raise ValueError(f"stability_score: threshold and offset must not be NaN, got {threshold} and {offset}")
     return _dispatch.backend(logits).stability_score(logits, threshold + offset, threshold - offset)

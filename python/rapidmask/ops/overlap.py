@@ -10,7 +10,7 @@ import numpy as np
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import RLEMasks
-from ._masks import Masks, bits_of
+from ._masks import Masks, as_number, bits_of, check_number
 
 Metric: TypeAlias = Literal["iou", "ios", "iof"]
 Decay: TypeAlias = Literal["gaussian", "linear"]
@@ -62,13 +62,13 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
     array([[1.        , 0.33333333, 0.        ]])
     """
     if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)):
-        crowds = None if iscrowd is None else _beside(a.counts, iscrowd, "bool")
+        crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", a.counts, iscrowd, "bool")
         module = _dispatch.host_backend("mask_iou", a.counts)
         return module.rle_iou(_runs_of(a), None if b is None else _runs_of(b), metric, crowds)
     first, first_width = bits_of(a)
     module = _dispatch.backend(first)
     second, second_width = (None, None) if b is None else bits_of(b)
-    crowds = None if iscrowd is None else _beside(first, iscrowd, "bool")
+    crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", first, iscrowd, "bool")
     return module.mask_iou(first, first_width, second, second_width, metric, crowds)
 
 
@@ -241,7 +241,14 @@ def soft_nms(
     deviation = _positive("soft_nms", "sigma", sigma)
     ranking = _ranking("soft_nms", array, scores, labels)
     indices, decayed = module.soft_nms(
-        array, width, *ranking, method, deviation, threshold, float(score_threshold), metric
+        array,
+        width,
+        *ranking,
+        method,
+        deviation,
+        threshold,
+        check_number("soft_nms", "score_threshold", score_threshold),
+        metric,
     )
     return indices, decayed
 
@@ -365,14 +372,17 @@ def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -
             labels = np.asarray(labels if len(labels) else np.zeros(0, np.int64))
         if "int" not in str(labels.dtype):
             raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
-        labels = _beside(masks, labels, "int64")
-    return _beside(masks, scores, "float64"), labels
+        labels = _beside(function, "labels", masks, labels, "int64")
+    return _beside(function, "scores", masks, scores, "float64"), labels
 
 
-def _beside(masks: Array, values: Any, dtype: str) -> Array:
+def _beside(function: str, argument: str, masks: Array, values: Any, dtype: str) -> Array:
     """Return one value per mask as an array of that type, on the device of the masks."""
     if type(values) is np.ndarray or not hasattr(values, "dtype"):
-        host = np.asarray(values).astype(dtype, copy=False)
+        try:
+            host = np.asarray(values).astype(dtype, copy=False)
+        except (TypeError, ValueError):
+            raise TypeError(f"{function}: {argument} must hold numbers, got {values!r}") from None
         return _arrays.like(masks, host) if _arrays.is_on_cuda(masks) else host
     return _arrays.astype(values, dtype)
 
@@ -382,14 +392,14 @@ def _runs_of(masks: RLEMasks) -> tuple[Array, Array, int, int]:
 
 
 def _fraction(function: str, name: str, value: float) -> float:
-    number = float(value)
+    number = as_number(function, name, value)
     if not 0 <= number <= 1:
         raise ValueError(f"{function}: {name} must be from 0 to 1, got {value!r}")
     return number
 
 
 def _positive(function: str, name: str, value: float) -> float:
-    number = float(value)
+    number = as_number(function, name, value)
     if not number > 0:
         raise ValueError(f"{function}: {name} must be above 0, got {value!r}")
     return number

@@ -213,7 +213,7 @@ def panoptic_merge(
         raise ValueError(f"{function}: mask_probs must have pixels to be resized, got shape {tuple(mask_probs.shape)}")
     segmentation, table = _dispatch.backend(mask_probs).panoptic_merge(
         mask_probs,
-        _beside(mask_probs, scores, "float32"),
+        _beside(function, "scores", mask_probs, scores, "float32"),
         _labels(function, mask_probs, labels),
         rows,
         columns,
@@ -243,6 +243,11 @@ def _panoptic_segments(table: Any, fused: set[int], joined: bool) -> list[Panopt
         _id("panoptic_merge", "ids", int(number))
         segment = by_id.get(int(number)) if joined else None
         if segment is not None:
+            if segment["label_id"] != int(label):
+                raise ValueError(
+                    f"panoptic_merge: id_step must be above every label, got labels {segment['label_id']} and "
+                    f"{int(label)} with id {int(number)}"
+                )
             segment["area"] += int(area)
             segment["queries"].append(k)
             continue
@@ -355,7 +360,7 @@ def instance_merge(
     check_apart(function, out, scores=scores, labels=labels, semantic=semantic)
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
-    scores, labels = _beside(array, scores, "float64"), _labels(function, array, labels)
+    scores, labels = _beside(function, "scores", array, scores, "float64"), _labels(function, array, labels)
     segmentation, painted, visible = module.paint_masks(
         array, width, scores, function, order == "score", bool(over), False, limit, least, True, out
     )
@@ -458,7 +463,7 @@ def resolve_overlaps(
         raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
     check_apart("resolve_overlaps", out, scores=scores)
     array, width = bits_of(masks)
-    ranked = None if scores is None else _beside(array, scores, "float64")
+    ranked = None if scores is None else _beside("resolve_overlaps", "scores", array, scores, "float64")
     arguments = (ranked, "resolve_overlaps", ranked is not None, False, True, share, -math.inf, False, out)
     return _dispatch.backend(array).paint_masks(array, width, *arguments)[0]
 
@@ -512,7 +517,9 @@ def non_overlapping(
     """
     level = check_number("non_overlapping", "background", background)
     scores = _arrays.with_shape(scores)
-    objects = None if object_scores is None else _beside(scores, object_scores, "float32")
+    objects = (
+        None if object_scores is None else _beside("non_overlapping", "object_scores", scores, object_scores, "float32")
+    )
     return _dispatch.backend(scores).non_overlapping(scores, objects, level, out)
 
 
@@ -546,7 +553,7 @@ def _integers(function: str, argument: str, values: Any) -> Array:
 
 
 def _labels(function: str, masks: Array, labels: Any) -> Array:
-    return _beside(masks, _integers(function, "labels", labels), "int64")
+    return _beside(function, "labels", masks, _integers(function, "labels", labels), "int64")
 
 
 def _class_map(function: str, segmentation: Array, semantic: Any) -> Array:
@@ -561,4 +568,4 @@ def _class_map(function: str, segmentation: Array, semantic: Any) -> Array:
     low = int(semantic.min()) if math.prod(semantic.shape) else 0
     if low < _IDS[0]:
         raise ValueError(f"{function}: classes of semantic must be {_IDS[0]} or more, got {low}")
-    return _beside(segmentation, semantic, "int32")
+    return _beside(function, "semantic", segmentation, semantic, "int32")

@@ -47,7 +47,7 @@ def paste_masks(
     ----------
     masks : array of float32, float16 or bfloat16, shape (N, h, w) or (N, 1, h, w)
         Probabilities, or other scores, of the pixels of each box.
-    boxes : array of floats, shape (N, 4)
+    boxes : array of numbers, shape (N, 4)
         Corners (x0, y0, x1, y1) in pixels of the image; used as float32. They may reach beyond the image. A box that is
         not finite, or has no extent, gives an empty mask.
     size : (int, int)
@@ -125,8 +125,7 @@ def paste_masks(
     threshold = check_number("paste_masks", "threshold", threshold)
     if not 0 <= padding < 2**20:
         raise ValueError(f"paste_masks: padding must be from 0 to 2^20 - 1, got {padding}")
-    if str(getattr(boxes, "dtype", "float32")).rpartition(".")[2] in ("float16", "bfloat16", "float64"):
-        boxes = _arrays.astype(boxes, "float32")
+    boxes = _arrays.as_type(boxes, "float32")
     margin = padding if method == "interpolate" else 1
     module = _dispatch.backend(masks)
     if output == "rle" and out is not None:

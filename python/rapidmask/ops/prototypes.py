@@ -13,15 +13,6 @@ from ._masks import Masks, Output, check_apart, check_number
 _LOGITS = ("float32", "float16", "bfloat16")
 
 
-def _as_type(array: Array, dtype: str, *, only: tuple[str, ...] = ()) -> Array:
-    """Return an array as one of that type; of other types than ``only``, where given, it is left to be refused."""
-    array = _arrays.with_shape(array)
-    name = str(getattr(array, "dtype", dtype)).rpartition(".")[2]
-    if name == dtype or (only and name not in only) or not name.startswith(("int", "uint", "float", "bfloat")):
-        return array
-    return _arrays.astype(array, dtype)
-
-
 def _factor(pre_upsample: Any, letterbox: object) -> int:
     """Return a positive factor, or 0 for that of ultralytics."""
     if pre_upsample == "auto":
@@ -146,9 +137,9 @@ def decode_prototypes(
     prototypes = _arrays.with_shape(prototypes)
     given = (
         prototypes,
-        _as_type(coefficients, "float32", only=_LOGITS),
-        _as_type(boxes, "float32"),
-        None if batch_index is None else _as_type(batch_index, "int64", only=("int32", "int64")),
+        _arrays.as_type(coefficients, "float32", only=_LOGITS),
+        _arrays.as_type(boxes, "float32"),
+        None if batch_index is None else _arrays.as_type(batch_index, "int64", only=("int32", "int64")),
         (height, width),
         number,
         op,

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
+from ._masks import check_integer, check_number, reported_as
 
 LabelType: TypeAlias = Literal["uint8", "int16", "int32", "int64"]
 
@@ -172,7 +173,8 @@ def semantic_from_queries(
     if not at_once:  # or the module says what is wrong
         mask_logits = _staged(function, argument, mask_logits, intermediate, crop)
         scores = module.semantic_scores(class_logits, mask_logits)
-        return _argmax(function, argument, scores, size, dtype, ignore, min_score, void, out)
+        with reported_as(function):
+            return _argmax(function, argument, scores, size, dtype, ignore, min_score, void, out)
     stage = _stage(function, argument, shapes[1], intermediate, crop)
     rule = _rule(
         function, argument, (*shapes[1][:-3], shapes[0][-1] - 1, *stage[2:]), size, dtype, ignore, min_score, void
@@ -255,12 +257,10 @@ def _rule(
     """Check the options of a map of the classes of logits of a shape (..., C, h, w)."""
     label_type = _label_type(function, dtype)
     low, high = _RANGES[label_type]
-    label = (255 if label_type == "uint8" else -1) if void is None else operator.index(void)
+    label = (255 if label_type == "uint8" else -1) if void is None else check_integer(function, "void", void)
     if not low <= label <= high:
         raise ValueError(f"{function}: void must be from {low} to {high} for {label_type}, got {label}")
-    least = -math.inf if min_score is None else float(min_score)
-    if math.isnan(least):
-        raise ValueError(f"{function}: min_score must not be NaN, got {min_score!r}")
+    least = -math.inf if min_score is None else check_number(function, "min_score", min_score)
     count, height, width = (int(extent) for extent in shape[-3:])
     ignored = _class_set(function, "ignore", ignore)
     for c in sorted(ignored):
