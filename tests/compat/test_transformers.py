@@ -198,6 +198,16 @@ def test_segments_of_eomt(owner):
             assert_same(drop_in(given, sizes, threshold), upstream(given, sizes, threshold))
 
 
+def test_pictures_too_narrow_for_eomt():
+    """Nothing is left of them in the model's input, which upstream says."""
+    for kind in ("panoptic", "instance"):
+        upstream, drop_in = pair(EOMTS[1], f"post_process_{kind}_segmentation", size=LONG)
+        with pytest.raises(RuntimeError):
+            upstream(outputs(batch=1), [(150, 1)])
+        with pytest.raises(NotImplementedError):
+            drop_in(outputs(batch=1), [(150, 1)])
+
+
 @pytest.mark.parametrize("owner", EOMTS)
 def test_class_maps_of_eomt(owner):
     sizes = [(50, 77), (90, 61)]

@@ -45,7 +45,7 @@ def _fitted(size: Size, shortest: int, longest: int | None) -> Size:
     if least == edge:
         return size
     scaled = int(exact * max(size) / least)
-    return (scaled, edge) if width < height else (edge, scaled)
+    return checks.extents((scaled, edge) if width < height else (edge, scaled))
 
 
 def semantic_segmentation(
