@@ -42,6 +42,7 @@ FAMILIES = (
     "prototypes",
     "semantic",
     "panoptic",
+    "compat_transformers",
     "pipeline",
     "compat",
     "overhead",
@@ -50,7 +51,7 @@ FAMILIES = (
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 _PEERS = (
-    "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "pycocotools",
+    "numpy", "opencv-python-headless", "opencv-python", "scikit-image", "scipy", "torch", "transformers", "pycocotools",
     "connected-components-3d", "fill-voids", "edt", "faster-coco-eval", "hotcoco", "ultrafast-pycocotools",
     "supervision", "segment-anything", "sam2", "ultralytics", "torchvision",
 )  # fmt: skip

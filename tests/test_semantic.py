@@ -269,6 +269,48 @@ def test_backends_and_levels_sum_queries_alike(rng):
     rapidmask.set_isa(level)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("own", "stages", "size"),
+    [
+        ((24, 40), {}, (70, 111)),
+        ((24, 40), {}, None),
+        ((13, 17), {"intermediate": (41, 53)}, (97, 64)),
+        ((40, 48), {"intermediate": (33, 35), "crop": (30, 17)}, (20, 64)),
+        ((1, 16), {"crop": (1, 16)}, (3, 200)),
+        ((9, 33), {"crop": (8, 32)}, (8, 32)),
+    ],
+)
+def test_what_cannot_win_is_left_out(isa, rng, own, stages, size, dtype):
+    """Which changes no pixel, as if all scores were made."""
+    from rapidmask import _cpu
+
+    for seed, (queries, classes) in enumerate([(30, 60), (5, 3), (1, 1), (12, 40)]):
+        masks = 3 * smooth(rng, queries, own)[:, : own[0], : own[1]]
+        if seed == 3:
+            masks[rng.random(masks.shape) < 0.02] = np.nan
+            masks[0, :, own[1] // 2] = np.inf
+        weights = rng.normal(size=(queries, classes + 1)).astype(np.float32) * 6
+        masks, weights = masks.astype(dtype), weights.astype(dtype)
+        if seed == 0:
+            weights[:, -1] = 60  # no object in most of them
+            weights[rng.permutation(queries)[:8], rng.integers(0, classes, 8)] = 60
+        options = {"dtype": "int16", "void": -7}
+        if seed == 1:
+            options |= {"ignore": [1], "min_score": 0.8}
+        height, width, *crop = (*stages.get("intermediate", own), *stages.get("crop", stages.get("intermediate", own)))
+        resized = _cpu.resize_planes(masks, height, width, *crop, "", "")
+        scores = _cpu.semantic_scores(weights, resized)
+        expected = rapidmask.semantic_argmax(scores, size, **options)
+        assert np.array_equal(rapidmask.semantic_from_queries(weights, masks, size, **stages, **options), expected)
+
+
+def test_queries_that_are_no_numbers(isa, rng):
+    masks, weights = smooth(rng, 4, (10, 20)), rng.normal(size=(4, 6)).astype(np.float32)
+    weights[2] = np.nan
+    assert (rapidmask.semantic_from_queries(weights, masks, (30, 30)) == -1).all()
+
+
 def test_queries_as_transformers_does_it(isa, rng):
     torch = pytest.importorskip("torch")
     classes = torch.from_numpy(2 * rng.normal(size=(1, 30, 20)).astype(np.float32))

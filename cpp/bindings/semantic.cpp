@@ -2,6 +2,8 @@
 
 #include "rapidmask/semantic.hpp"
 
+#include <array>
+
 #include "array.hpp"
 #include "module.hpp"
 
@@ -57,38 +59,77 @@ py::object semantic_argmax(py::handle logits, std::int64_t height, std::int64_t 
   return labels.result();
 }
 
+// The logits of queries' masks (..., Q, H, W) and classes (..., Q, K + 1).
+struct Queries {
+  Array masks, classes;
+
+  Queries(py::handle class_logits, py::handle mask_logits)
+      : masks(logits_array(mask_logits, "semantic_from_queries", "mask_logits")), classes(rows_of(class_logits)) {
+    const Shape &rows = classes.shape(), queries = masks.shape().leading(masks.shape().rank() - 2);
+    if (rows.rank() < 2 || !(rows.leading(rows.rank() - 1) == queries) || rows.from_end(1) < 2) {
+      throw std::invalid_argument(
+          "semantic_from_queries: class_logits must have shape (..., Q, K + 1) with a class at least, for mask_logits "
+          "of shape (..., Q, H, W), got shapes " +
+          rows.text() + " and " + masks.shape().text());
+    }
+  }
+  Shape images() const { return masks.shape().leading(masks.shape().rank() - 3); }
+  Image class_rows() const {
+    const Shape& rows = classes.shape();
+    return {classes.data(), classes.dtype(), images().size(), rows.from_end(2), rows.from_end(1)};
+  }
+
+ private:
+  Array rows_of(py::handle class_logits) const {
+    const Array given(class_logits, "semantic_from_queries", "class_logits");
+    given.check_same_device(masks, "semantic_from_queries", "class_logits");
+    const DType dtype = given.dtype();
+    if (dtype != DType::float16 && dtype != DType::bfloat16 && dtype != DType::float32) {
+      throw TypeError(std::string("semantic_from_queries: class_logits must be float16, bfloat16 or float32, got ") +
+                      dtype_name(dtype));
+    }
+    return given.contiguous(item_size(dtype));
+  }
+};
+
 // The scores (..., C, H, W) of queries, in float32.
 py::object semantic_scores(py::handle class_logits, py::handle mask_logits) {
-  const Array masks = logits_array(mask_logits, "semantic_from_queries", "mask_logits");
-  const Array given(class_logits, "semantic_from_queries", "class_logits");
-  given.check_same_device(masks, "semantic_from_queries", "class_logits");
-  const DType dtype = given.dtype();
-  if (dtype != DType::float16 && dtype != DType::bfloat16 && dtype != DType::float32) {
-    throw TypeError(std::string("semantic_from_queries: class_logits must be float16, bfloat16 or float32, got ") +
-                    dtype_name(dtype));
-  }
-  const Array rows = given.contiguous(item_size(dtype));
-  const Shape& of_rows = rows.shape();
-  const Shape queries = masks.shape().leading(masks.shape().rank() - 2);
-  if (of_rows.rank() < 2 || !(of_rows.leading(of_rows.rank() - 1) == queries) || of_rows.from_end(1) < 2) {
-    throw std::invalid_argument(
-        "semantic_from_queries: class_logits must have shape (..., Q, K + 1) with a class at least, for mask_logits of "
-        "shape (..., Q, H, W), got shapes " +
-        of_rows.text() + " and " + masks.shape().text());
-  }
-  Shape shape = queries.leading(queries.rank() - 1);
-  const std::int64_t images = shape.size(), q = queries.from_end(1);
-  shape.push_back(of_rows.from_end(1) - 1);
-  shape.push_back(masks.shape().from_end(2));
-  shape.push_back(masks.shape().from_end(1));
-  const Array scores = masks.empty(DType::float32, shape);
+  const Queries queries(class_logits, mask_logits);
+  Shape shape = queries.images();
+  shape.push_back(queries.classes.shape().from_end(1) - 1);
+  shape.push_back(queries.masks.shape().from_end(2));
+  shape.push_back(queries.masks.shape().from_end(1));
+  const Array scores = queries.masks.empty(DType::float32, shape);
   {
-    const Call call(masks);
-    backend::semantic_scores(call.context(), {rows.data(), dtype, images, q, of_rows.from_end(1)}, planes_of(masks),
+    const Call call(queries.masks);
+    backend::semantic_scores(call.context(), queries.class_rows(), planes_of(queries.masks),
                              static_cast<float*>(scores.data()));
   }
   return scores.result();
 }
+
+#if defined(RM_BACKEND_CPU)
+// The labels of queries' scores, whose masks are resized to (height, width) and cut to (rows, columns) first.
+py::object semantic_queries(py::handle class_logits, py::handle mask_logits, const std::array<std::int64_t, 4>& stage,
+                            const std::array<std::int64_t, 2>& size, const std::vector<std::int32_t>& classes,
+                            double least, std::int32_t void_label, std::string_view dtype, const py::object& out) {
+  const Queries queries(class_logits, mask_logits);
+  Shape shape = queries.images();
+  const std::int64_t images = shape.size();
+  shape.push_back(size[0]);
+  shape.push_back(size[1]);
+  const Array labels = output_array(out, queries.masks, label_type(dtype), shape, "semantic_from_queries");
+  const ClassRule rule{classes.data(), static_cast<std::int64_t>(classes.size()), static_cast<float>(least),
+                       void_label};
+  {
+    const Call call(queries.masks);
+    cpu::semantic_queries(call.context(), queries.class_rows(), planes_of(queries.masks),
+                          {stage[0], stage[1], stage[2], stage[3]}, rule,
+                          {labels.data(), labels.dtype(), images, size[0], size[1]});
+  }
+  return labels.result();
+}
+#endif
 
 // Planes (..., H, W) in float32 at the size (height, width), as far as (rows, columns) from the top left.
 py::object resize_planes(py::handle planes, std::int64_t height, std::int64_t width, std::int64_t rows,
@@ -115,6 +156,11 @@ void bind_semantic(py::module_& module) {
              py::arg("classes"), py::arg("least"), py::arg("void_label"), py::arg("dtype"), py::arg("out"));
   module.def("resize_planes", &resize_planes, py::arg("planes"), py::arg("height"), py::arg("width"), py::arg("rows"),
              py::arg("columns"), py::arg("function"), py::arg("argument"));
+#if defined(RM_BACKEND_CPU)
+  module.def("semantic_queries", &semantic_queries, py::arg("class_logits"), py::arg("mask_logits"), py::arg("stage"),
+             py::arg("size"), py::arg("classes"), py::arg("least"), py::arg("void_label"), py::arg("dtype"),
+             py::arg("out"));
+#endif
   module.def("semantic_scores", &semantic_scores, py::arg("class_logits"), py::arg("mask_logits"));
 }
 

@@ -167,6 +167,17 @@ def semantic_argmax(
 def resize_planes(
     planes: Array, height: int, width: int, rows: int, columns: int, function: str, argument: str
 ) -> Any: ...
+def semantic_queries(
+    class_logits: Array,
+    mask_logits: Array,
+    stage: tuple[int, int, int, int],
+    size: tuple[int, int],
+    classes: list[int],
+    least: float,
+    void_label: int,
+    dtype: str,
+    out: Array | None,
+) -> Any: ...
 def semantic_scores(class_logits: Array, mask_logits: Array) -> Any: ...
 def paste_masks(
     masks: Array,

@@ -1,6 +1,6 @@
-"""`rapidmask.compat.transformers` against transformers' image processors, on what a model would give them."""
+"""`rapidmask.compat.transformers` against transformers' image processors: segments and class maps."""
 
-import importlib
+import logging
 import types
 
 import numpy as np
@@ -8,172 +8,366 @@ import pytest
 
 import rapidmask
 from inputs import refuses
-from rapidmask.compat import transformers as ours
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
-OF_QUERIES = {"maskformer": "MaskFormer", "mask2former": "Mask2Former", "oneformer": "OneFormer"}
-OF_LOGITS = {
-    "segformer": "Segformer",
-    "beit": "Beit",
-    "dpt": "DPT",
-    "mobilevit": "MobileViT",
-    "mobilenet_v2": "MobileNetV2",
-}
-SIZES = [(100, 155), (67, 33)]
+from compat.transformers_models import (  # noqa: E402
+    DROP_INS,
+    assert_same,
+    module_of,
+    one_thread,  # noqa: F401
+    outputs,
+    pair,
+)
+from rapidmask.compat import transformers as ours  # noqa: E402
 
-
-def module_of(model):
-    return importlib.import_module(f"transformers.models.{model}.image_processing_pil_{model}")
-
-
-def processor(model):
-    """A processor of pictures of which only the part after the model is used."""
-    kind = getattr(module_of(model), f"{(OF_QUERIES | OF_LOGITS)[model]}ImageProcessorPil")
-    return kind.__new__(kind)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
-def outputs(seed=0, queries=12, classes=5, side=24):
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(2, queries, 6, 6, generator=generator) * 4
-    masks = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
-    scores = torch.randn(2, queries, classes + 1, generator=generator) * 4
-    return types.SimpleNamespace(class_queries_logits=scores, masks_queries_logits=masks, logits=masks)
+def owners(*models):
+    """The processors of models, with torchvision and with Pillow."""
+    return [
+        f"{stem}.image_processing_{form}{stem}:{name}ImageProcessor{suffix}"
+        for stem, name in models
+        for form, suffix in (("", ""), ("pil_", "Pil"))
+    ]
 
 
-def assert_same(found, expected, differing=1e-4):
-    """Equal but for a few pixels, for which two segments were equally likely."""
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        if isinstance(other, dict):
-            assert one["segments_info"] == other["segments_info"]
-            assert list(one) == list(other)
-            one, other = one["segmentation"], other["segmentation"]
-        assert (one.dtype, one.shape) == (other.dtype, other.shape)
-        assert (one != other).float().mean() <= differing
+MASKFORMERS = owners(("maskformer", "MaskFormer"), ("mask2former", "Mask2Former"))
+ONEFORMERS = owners(("oneformer", "OneFormer"))
+DETRS = owners(("detr", "Detr"), ("conditional_detr", "ConditionalDetr"))
+EOMTS = owners(("eomt", "Eomt"))
+VIDEOMT = "videomt.video_processing_videomt:VideomtVideoProcessor"
+OF_LOGITS = [
+    *owners(("segformer", "Segformer"), ("beit", "Beit"), ("dpt", "DPT"), ("mobilevit", "MobileViT")),
+    *owners(("mobilenet_v2", "MobileNetV2")),
+    "chmv2.image_processing_chmv2:CHMv2ImageProcessor",
+    "sapiens2.image_processing_sapiens2:Sapiens2ImageProcessor",
+]
+SIZES = [[(100, 155), (67, 33)], [(24, 27), (31, 300)], [(24, 28), (24, 27)]]
+SHRINKING = [[(7, 200), (1, 1)], [(11, 9), (200, 13)]]
+SQUARE = {"shortest_edge": 48, "longest_edge": None}
+LONG = {"shortest_edge": 40, "longest_edge": 64}
 
 
-@pytest.mark.parametrize("model", [*OF_QUERIES, *OF_LOGITS])
-@pytest.mark.parametrize("sizes", [None, SIZES])
-def test_class_maps(model, sizes):
-    given, scores = processor(model), outputs()
-    expected = given.post_process_semantic_segmentation(scores, target_sizes=sizes)
-    with rapidmask.patch("transformers"):
-        assert_same(given.post_process_semantic_segmentation(scores, target_sizes=sizes), expected)
+@pytest.mark.parametrize("owner", OF_LOGITS)
+def test_class_maps_of_logits(owner):
+    upstream, drop_in = pair(owner, "post_process_semantic_segmentation")
+    for sizes in (None, *SIZES, *SHRINKING):
+        for noisy in (False, True):
+            given = types.SimpleNamespace(logits=outputs(noisy=noisy).masks_queries_logits)
+            assert_same(drop_in(given, sizes), upstream(given, sizes))
+    scores = outputs(batch=1, queries=1).masks_queries_logits
+    given = types.SimpleNamespace(logits=scores)
+    assert_same(drop_in(given, target_sizes=[[40, 50]]), upstream(given, target_sizes=[[40, 50]]))
 
 
-@pytest.mark.parametrize("model", ["maskformer", "mask2former"])
-@pytest.mark.parametrize("sizes", [None, SIZES])
-@pytest.mark.parametrize("seed", range(4))
-def test_panoptic_segments(model, sizes, seed):
-    given, scores = processor(model), outputs(seed)
-    for options in (
-        {"label_ids_to_fuse": {1, 3}},
-        {"label_ids_to_fuse": set(), "threshold": 0.9, "mask_threshold": 0.3, "overlap_mask_area_threshold": 0.5},
-        {"label_ids_to_fuse": {0}, "threshold": 0.0, "overlap_mask_area_threshold": 0.0},
-        {"label_ids_to_fuse": set(), "threshold": 2.0},
-        {},
+@pytest.mark.parametrize("owner", [*MASKFORMERS, *ONEFORMERS, *DETRS])
+def test_class_maps_of_queries(owner):
+    upstream, drop_in = pair(owner, "post_process_semantic_segmentation")
+    smooths = owner == ONEFORMERS[0]
+    for sizes in (None, *SIZES, *(() if smooths else SHRINKING)):
+        for noisy in (False, True):
+            given = outputs(noisy=noisy)
+            assert_same(drop_in(given, sizes), upstream(given, sizes))
+    given = outputs(batch=1, queries=1, classes=1)
+    assert_same(drop_in(given, target_sizes=[(40, 50)]), upstream(given, target_sizes=[(40, 50)]))
+    if smooths:
+        with pytest.raises(NotImplementedError):
+            drop_in(outputs(), SHRINKING[0])
+
+
+PANOPTIC = (
+    {"label_ids_to_fuse": {1, 3}},
+    {"label_ids_to_fuse": [], "threshold": 0.9, "mask_threshold": 0.3, "overlap_mask_area_threshold": 0.5},
+    {"label_ids_to_fuse": {0}, "threshold": 0.0, "overlap_mask_area_threshold": 0.0},
+    {"label_ids_to_fuse": {0, 1, 2, 3, 4}, "mask_threshold": 0, "overlap_mask_area_threshold": -1},
+    {"label_ids_to_fuse": set(), "threshold": 2.0},
+    {},
+)
+
+
+@pytest.mark.parametrize("owner", [*MASKFORMERS, *ONEFORMERS, *DETRS])
+def test_panoptic_segments(owner):
+    upstream, drop_in = pair(owner, "post_process_panoptic_segmentation")
+    without_module = owner == ONEFORMERS[1]  # that it resizes with: it cannot without torchvision
+    for seed, options in enumerate(PANOPTIC):
+        given = outputs(seed, queries=8, noisy=seed == 2)
+        for sizes in (None,) if without_module else (None, SIZES[seed % 3]):
+            assert_same(drop_in(given, target_sizes=sizes, **options), upstream(given, target_sizes=sizes, **options))
+
+
+@pytest.mark.parametrize("owner", [*MASKFORMERS, *DETRS])
+@pytest.mark.parametrize("sizes", SHRINKING)
+def test_panoptic_segments_that_shrink(owner, sizes):
+    upstream, drop_in = pair(owner, "post_process_panoptic_segmentation")
+    given = outputs(1)
+    assert_same(drop_in(given, target_sizes=sizes), upstream(given, target_sizes=sizes))
+
+
+@pytest.mark.parametrize("owner", MASKFORMERS)
+def test_instances(owner):
+    upstream, drop_in = pair(owner, "post_process_instance_segmentation")
+    forms = ({}, {"return_binary_maps": True}, {"return_coco_annotation": True})
+    sizes = (None, *SIZES, *SHRINKING)
+    for seed, threshold in enumerate((0.5, 0.2, 0.9, 0.0, -1, 1.0, 2.0, float("nan"))):
+        given = outputs(seed, queries=5, noisy=seed % 2 == 1)
+        options = {"threshold": threshold, "target_sizes": sizes[seed % 5], **forms[seed % 3]}
+        assert_same(drop_in(given, **options), upstream(given, **options))
+    given = outputs(3, queries=5, batch=1)
+    for form in forms:
+        for size in (None, [(50, 400)], [(9, 30)]):
+            options = {"threshold": 0.2, "target_sizes": size, **form}
+            assert_same(drop_in(given, **options), upstream(given, **options))
+    given = outputs(queries=1, classes=1, batch=1)
+    assert_same(drop_in(given, threshold=0.1), upstream(given, threshold=0.1))
+
+
+def test_an_instance_of_two_classes():
+    """A query may be an instance twice; the order is that of torch's ``topk``."""
+    upstream, drop_in = pair(MASKFORMERS[1], "post_process_instance_segmentation")
+    given = outputs(5, queries=3)
+    given.class_queries_logits[0] = torch.tensor(
+        [[4.0, 4, -9, -9, -9, -9], [-9, -9, -9, -9, -9, 9], [1, 1, 1, 1, 1, 1]]
+    )
+    expected = upstream(given, threshold=0.1)
+    assert [segment["label_id"] for segment in expected[0]["segments_info"]][:2] in ([0, 1], [1, 0])
+    assert_same(drop_in(given, threshold=0.1), expected)
+
+
+@pytest.mark.parametrize("owner", DETRS)
+def test_instances_of_detr(owner):
+    upstream, drop_in = pair(owner, "post_process_instance_segmentation")
+    for seed, threshold in enumerate((0.5, 0.0, 2.0)):
+        given = outputs(seed)
+        for sizes in (None, *SIZES, *SHRINKING):
+            options = {"threshold": threshold, "target_sizes": sizes, "overlap_mask_area_threshold": 0.4}
+            assert_same(drop_in(given, **options), upstream(given, **options))
+    given = outputs(0)
+    expected = upstream(given, return_coco_annotation=True)
+    found = drop_in(given, return_coco_annotation=True)
+    assert_same(found, expected)
+    assert {type(number) for runs in found[0]["segmentation"] for number in runs} == {np.int64}
+
+
+@pytest.mark.parametrize("owner", ONEFORMERS)
+def test_instances_of_oneformer(owner):
+    """Which are merged by their logits."""
+    things = {"thing_ids": [0, 2, 3]}
+    upstream, drop_in = pair(
+        owner, "post_process_instance_segmentation", class_info_file="coco_panoptic.json", metadata=things
+    )
+    with_sizes = owner == ONEFORMERS[0]
+    for seed in range(3):
+        given = outputs(seed, noisy=seed == 2)
+        for sizes in (None, *(SIZES if with_sizes else ())):
+            for options in (
+                {},
+                {"task_type": "panoptic", "threshold": 0.1},
+                {"is_demo": False, "mask_threshold": -1.0, "overlap_mask_area_threshold": 0.2},
+                {"threshold": 2.0},
+            ):
+                expected = upstream(given, target_sizes=sizes, **options)
+                assert_same(drop_in(given, target_sizes=sizes, **options), expected)
+
+
+@pytest.mark.parametrize("owner", EOMTS)
+def test_segments_of_eomt(owner):
+    sizes = [(50, 77), (90, 61)]
+    for size in (SQUARE, LONG):
+        upstream, drop_in = pair(owner, "post_process_panoptic_segmentation", size=size)
+        for seed, options in enumerate(
+            (
+                {},
+                {"threshold": 0.3, "stuff_classes": [1, 3]},
+                {"threshold": 0.0, "mask_threshold": 0.95, "overlap_mask_area_threshold": 0.1},
+                {"threshold": 0.0, "mask_threshold": 0.05, "overlap_mask_area_threshold": 0.0, "stuff_classes": [0]},
+                {"threshold": 2.0},
+                {"size": {"shortest_edge": 30, "longest_edge": 30}},
+            )
+        ):
+            given = outputs(seed, noisy=seed == 2)
+            assert_same(drop_in(given, sizes, **options), upstream(given, sizes, **options))
+        upstream, drop_in = pair(owner, "post_process_instance_segmentation", size=size)
+        for seed, threshold in enumerate((0.8, 0.5, 0.0, 2.0)):
+            given = outputs(seed, noisy=seed == 2)
+            assert_same(drop_in(given, sizes, threshold), upstream(given, sizes, threshold))
+
+
+def test_pictures_too_narrow_for_eomt():
+    """Nothing is left of them in the model's input, which upstream says."""
+    for kind in ("panoptic", "instance"):
+        upstream, drop_in = pair(EOMTS[1], f"post_process_{kind}_segmentation", size=LONG)
+        with pytest.raises(RuntimeError):
+            upstream(outputs(batch=1), [(150, 1)])
+        with pytest.raises(NotImplementedError):
+            drop_in(outputs(batch=1), [(150, 1)])
+
+
+@pytest.mark.parametrize("owner", EOMTS)
+def test_class_maps_of_eomt(owner):
+    sizes = [(50, 77), (90, 61)]
+    upstream, drop_in = pair(owner, "post_process_semantic_segmentation", size=SQUARE)
+    given = outputs()
+    assert_same(drop_in(given, sizes), upstream(given, sizes))
+    given = outputs(batch=4)
+    given.patch_offsets = [(0, 0, 48), (0, 25, 73), (1, 0, 48), (1, 22, 70)]
+    assert_same(drop_in(given, sizes), upstream(given, sizes))
+
+
+def test_segments_of_videomt():
+    sizes = [(50, 77), (90, 61)]
+    given = outputs(3)
+    for kind, options in (
+        ("semantic", {}),
+        ("panoptic", {"threshold": 0.3, "label_ids_to_fuse": {1, 2}}),
+        ("panoptic", {"threshold": 2.0}),
+        ("instance", {"threshold": 0.3}),
+        ("instance", {"threshold": 2.0}),
     ):
-        expected = given.post_process_panoptic_segmentation(scores, target_sizes=sizes, **options)
-        with rapidmask.patch("transformers"):
-            assert_same(given.post_process_panoptic_segmentation(scores, target_sizes=sizes, **options), expected)
+        upstream, drop_in = pair(VIDEOMT, f"post_process_{kind}_segmentation")
+        assert_same(drop_in(given, sizes, **options), upstream(given, sizes, **options))
 
 
-def test_segments_of_oneformer():
-    """Whose processor with Pillow lacks a module for it: its function is MaskFormer's."""
-    scores = outputs(3)
-    expected = processor("maskformer").post_process_panoptic_segmentation(scores, label_ids_to_fuse={1})
-    with rapidmask.patch("transformers"):
-        assert_same(processor("oneformer").post_process_panoptic_segmentation(scores, label_ids_to_fuse={1}), expected)
+def test_instances_of_rf_detr():
+    """Of which one that others cover is left out."""
+    upstream, drop_in = pair(
+        "rf_detr.image_processing_rf_detr:RfDetrImageProcessor", "post_process_instance_segmentation"
+    )
+    for seed, options in enumerate(
+        (
+            {},
+            {"threshold": 0.9, "mask_threshold": 2.0},
+            {"threshold": 0.2, "top_k": 5},
+            {"return_binary_maps": True, "mask_threshold": 9.0},
+            {"return_coco_annotation": True},
+            {"threshold": 2.0, "return_binary_maps": True},
+            {"mask_threshold": 1000.0, "return_binary_maps": True},
+        )
+    ):
+        given = outputs(seed, noisy=seed == 2)
+        given.pred_masks[0, 3] = given.pred_masks[0, 4] = given.pred_masks[0, 5]
+        for sizes in (None, SIZES[0], SHRINKING[0]):
+            assert_same(drop_in(given, target_sizes=sizes, **options), upstream(given, target_sizes=sizes, **options))
 
 
-@pytest.mark.parametrize("model", ["maskformer", "detr", "conditional_detr"])
-def test_merged_probabilities(model):
-    upstream = module_of(model).compute_segments
+@pytest.mark.parametrize("module", [owner.partition(":")[0] for owner in (*MASKFORMERS, *ONEFORMERS, *DETRS)])
+def test_merged_probabilities(module):
+    upstream = module_of(module).compute_segments
+    drop_in = DROP_INS[f"transformers.models.{module}:compute_segments"]
     probabilities = outputs(5).masks_queries_logits[0].sigmoid()
     scores, labels = torch.linspace(0.3, 0.99, 12), torch.arange(12) % 5
-    for size in (None, (61, 80)):
+    for size in (None,) if module == "oneformer.image_processing_pil_oneformer" else (None, (61, 80)):
         expected = upstream(probabilities.clone(), scores, labels, 0.4, 0.6, {2}, size)
-        found = ours.compute_segments(probabilities, scores, labels, 0.4, 0.6, {2}, size)
-        assert found[1] == expected[1]
-        assert found[0].dtype == expected[0].dtype
-        assert (found[0] != expected[0]).float().mean() <= 1e-4
+        assert_same(drop_in(probabilities, scores, labels, 0.4, 0.6, {2}, size), expected)
 
 
-def test_masks_of_sam():
-    module = module_of("sam")
-    given = module.SamImageProcessorPil.__new__(module.SamImageProcessorPil)
-    given.pad_size = {"height": 96, "width": 96}
-    logits = outputs(7, queries=3).masks_queries_logits
-    batch = [logits[:, None, 0], logits[:1]]
-    sizes, inputs = [(50, 77), (130, 131)], [(62, 96), (96, 95)]
-    for options in ({}, {"mask_threshold": 0.5}, {"pad_size": {"height": 128, "width": 96}}):
-        expected = given.post_process_masks(batch, sizes, inputs, **options)
-        with rapidmask.patch("transformers"):
-            assert_same(given.post_process_masks(batch, sizes, inputs, **options), expected)
-            assert_same(given.post_process_masks(batch, torch.tensor(sizes), np.array(inputs), **options), expected)
-    resized = given.post_process_masks(batch, sizes, inputs, binarize=False)
-    with rapidmask.patch("transformers"):
-        for one, other in zip(given.post_process_masks(batch, sizes, inputs, binarize=False), resized, strict=True):
-            assert torch.equal(one, other)
-
-
-def test_what_sam_does_on_every_mask():
-    module = module_of("sam")
-    logits = outputs(8).masks_queries_logits[0]
-    logits[0] = -9
-    functions = {
-        "_compute_stability_score": (logits, 0.0, 1),
-        "_batched_mask_to_box": (logits[None] > 0,),
-        "_mask_to_rle": (logits > 0,),
+@pytest.mark.parametrize("form", ["", "pil_"])
+@pytest.mark.parametrize("model", ["maskformer", "mask2former", "detr", "conditional_detr"])
+def test_run_lengths_of_its_own_kind(model, form):
+    module = f"{model}.image_processing_{form}{model}"
+    upstream = module_of(module)
+    drop_in = {
+        name: DROP_INS[f"transformers.models.{module}:{name}"]
+        for name in ("binary_mask_to_rle", "convert_segmentation_to_rle")
     }
-    expected = {name: getattr(module, name)(*arguments) for name, arguments in functions.items()}
-    with rapidmask.patch("transformers"):
-        found = {name: getattr(module, name)(*arguments) for name, arguments in functions.items()}
-    assert found.pop("_mask_to_rle") == expected.pop("_mask_to_rle")
-    for name, tensor in found.items():
-        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0, equal_nan=True)
-
-
-def test_run_lengths_of_its_own_kind():
-    upstream = module_of("maskformer").binary_mask_to_rle
     rng = np.random.default_rng(0)
     for shape in ((1, 1), (7, 9), (20, 33)):
         for density in (0, 0.3, 1):
             mask = (rng.random(shape) < density).astype(np.float32)
             for given in (mask, mask.astype(np.uint8), torch.from_numpy(mask)):
-                found = ours.binary_mask_to_rle(given)
-                assert found == [int(number) for number in upstream(given)]
+                found, expected = drop_in["binary_mask_to_rle"](given), upstream.binary_mask_to_rle(given)
+                assert found == expected
+                assert [type(number) for number in found] == [type(number) for number in expected]
+            segmentation = torch.from_numpy(rng.integers(-1, 4, shape) * (rng.random(shape) < density))
+            for given in (segmentation, segmentation.float(), segmentation.int()):
+                found, expected = (
+                    one.convert_segmentation_to_rle(given) for one in (types.SimpleNamespace(**drop_in), upstream)
+                )
+                assert found == expected
+                assert {type(n) for runs in found for n in runs} == {type(n) for runs in expected for n in runs}
+    assert ours.binary_mask_to_rle(np.array([[0, 1, 1], [0, 0, 1]])) == [2, 2, 6, 1]
+    assert ours.convert_segmentation_to_rle(torch.tensor([[3, 1, 1], [3, 3, 1]])) == [[2, 2, 6, 1], [1, 1, 4, 2]]
     with pytest.raises(NotImplementedError):
         ours.binary_mask_to_rle(np.array([[2, 1]]))
+    with pytest.raises(NotImplementedError):
+        ours.convert_segmentation_to_rle(torch.tensor([[float("nan")]]))
+
+
+def test_what_is_not_a_number():
+    """Torch takes NaN for the highest; here it is never chosen."""
+    upstream, drop_in = pair(OF_LOGITS[1], "post_process_semantic_segmentation")
+    given = outputs()
+    given.logits = given.masks_queries_logits.clone()
+    given.logits[0, 3, :2] = float("nan")
+    found, expected = drop_in(given)[0], upstream(given)[0]
+    assert (expected[:2] == 3).all()
+    assert not (found[:2] == 3).any()
+    assert torch.equal(found[2:], expected[2:])
+
+
+def test_says_that_nothing_is_fused(caplog):
+    for owner in (MASKFORMERS[1], DETRS[1]):
+        _, drop_in = pair(owner, "post_process_panoptic_segmentation")
+        logger = logging.getLogger(f"transformers.models.{owner.partition(':')[0]}")
+        logging.Logger.warning_once.cache_clear()  # which transformers gives to all loggers
+        logger.addHandler(caplog.handler)
+        try:
+            drop_in(outputs())
+        finally:
+            logger.removeHandler(caplog.handler)
+        assert set(caplog.messages) == {"`label_ids_to_fuse` unset. No instance will be fused."}
+        caplog.clear()
 
 
 def test_what_is_not_served_is_left_to_transformers():
-    given, scores = processor("segformer"), outputs()
-    halves = types.SimpleNamespace(logits=scores.logits.to(torch.bfloat16))
-    expected = given.post_process_semantic_segmentation(halves)
-    with_scores = given.post_process_semantic_segmentation(scores, SIZES, return_segmentation_scores=True)
+    upstream, drop_in = pair(OF_LOGITS[1], "post_process_semantic_segmentation")
+    given = types.SimpleNamespace(logits=outputs().masks_queries_logits)
+    halves = types.SimpleNamespace(logits=given.logits.to(torch.bfloat16))
+    kind = type(upstream.__self__)
+    with_scores = upstream(given, SIZES[0], return_segmentation_scores=True)
+    expected = upstream(halves)
+    for refused in (
+        {"outputs": halves},
+        {"outputs": given, "target_sizes": torch.tensor(SIZES[0])},
+        {"outputs": given, "target_sizes": [5, 5]},
+        {"outputs": given, "target_sizes": [(5, 5.5), (5, 5)]},
+        {"outputs": given, "target_sizes": [(5, 0), (5, 5)]},
+        {"outputs": types.SimpleNamespace(logits=given.logits[0])},
+        {"outputs": types.SimpleNamespace(logits=given.logits[:0])},
+        {"outputs": types.SimpleNamespace(logits=given.logits.clone().requires_grad_())},
+        {"outputs": types.SimpleNamespace(logits=given.logits.numpy())},
+    ):
+        with pytest.raises(NotImplementedError):
+            drop_in(**refused)
     with rapidmask.patch("transformers"):
-        assert_same(given.post_process_semantic_segmentation(halves), expected)
-        found = given.post_process_semantic_segmentation(scores, SIZES, return_segmentation_scores=True)
+        patched = kind.__new__(kind)
+        assert_same(patched.post_process_semantic_segmentation(halves), expected)
+        found = patched.post_process_semantic_segmentation(given, SIZES[0], return_segmentation_scores=True)
         torch.testing.assert_close(found[0].segmentation_scores, with_scores[0].segmentation_scores)
         with refuses(
             ValueError, "Make sure that you pass in as many target sizes as the batch dimension of the logits"
         ):
-            given.post_process_semantic_segmentation(scores, SIZES[:1])
+            patched.post_process_semantic_segmentation(given, SIZES[0][:1])
+        maskformer = module_of("maskformer.image_processing_pil_maskformer")
         with pytest.raises(TypeError):
-            module_of("maskformer").compute_segments(scores.logits[0].sigmoid(), torch.ones(12), torch.arange(12))
+            maskformer.compute_segments(given.logits[0].sigmoid(), torch.ones(12), torch.arange(12))
+        instances = maskformer.MaskFormerImageProcessorPil.post_process_instance_segmentation
+        with refuses(ValueError, "return_coco_annotation and return_binary_maps can not be both set to True."):
+            instances(None, outputs(), return_coco_annotation=True, return_binary_maps=True)
+        with pytest.raises(IndexError):
+            instances(None, outputs(), target_sizes=SIZES[0][:1])
 
 
-def test_a_patch_restores_the_methods():
-    kind = type(processor("mask2former"))
-    method = kind.post_process_panoptic_segmentation
+def test_a_patch_reaches_every_module_and_restores_it():
+    for path in DROP_INS:
+        module_of(path.partition(":")[0].removeprefix("transformers.models."))
     with rapidmask.patch("transformers") as patched:
-        assert kind.post_process_panoptic_segmentation is not method
-        assert any(
-            name.endswith("Mask2FormerImageProcessorPil.post_process_panoptic_segmentation")
-            for name in patched.replaced
-        )
-    assert kind.post_process_panoptic_segmentation is method
+        assert patched.replaced == tuple(sorted(DROP_INS))
+        kind = module_of("mask2former.image_processing_pil_mask2former").Mask2FormerImageProcessorPil
+        assert kind.post_process_panoptic_segmentation.__code__.co_filename.endswith("_patch.py")
+    assert not kind.post_process_panoptic_segmentation.__code__.co_filename.endswith("_patch.py")

@@ -68,12 +68,20 @@ RM_HOST_DEVICE void object_probabilities(const T* logits, std::int64_t classes, 
   for (std::int64_t c = 0; c < classes; ++c) probabilities[c] = portable_exp(at(c) - highest) / sum;
 }
 
+// Planes at the size (height, width), of which rows · columns from the top left are kept.
+struct Staging {
+  std::int64_t height, width, rows, columns;
+};
+
 // Logits are float16, bfloat16 or float32: `labels.n` images of `classes` planes each; class logits n images of q rows
 // of classes + 1, mask logits n·q planes.
 namespace cpu {
 void semantic_argmax(const Context&, const Image& logits, std::int64_t classes, const ClassRule& rule,
                      const LabelImages& labels);
 void semantic_scores(const Context&, const Image& class_logits, const Image& mask_logits, float* scores);
+// The classes of the scores of queries whose masks are staged, without these: bounds leave few classes for most pixels.
+void semantic_queries(const Context&, const Image& class_logits, const Image& mask_logits, const Staging& stage,
+                      const ClassRule& rule, const LabelImages& labels);
 // The planes at the size (height, width), as far as `resized` reaches from the top left.
 void resize_planes(const Context&, const Image& planes, std::int64_t height, std::int64_t width,
                    const View<float>& resized);

@@ -173,23 +173,50 @@ void argmax_pixels(const ClassPlanes& planes, const ClassRule& rule, std::int64_
   }
 }
 
-// The sums of queries, a few classes and vectors of pixels at a time.
+// The sums of queries of a few classes and vectors of pixels; pixels of one query lie `stride` behind those of another.
 constexpr int kSumClasses = 4, kSumVectors = kFloats == 16 ? 4 : 2;
 static_assert(kScorePixels % (kSumVectors * kFloats) == 0);
 
-template <int kClasses>
-void add_queries(const float* sigmoids, std::int64_t q, const float* probabilities, std::int64_t classes,
-                 std::int64_t c, std::int64_t vector, float* sums) {
-  Floats sum[kClasses][kSumVectors] = {};
+template <int kClasses, int kVectors>
+void add_queries(const float* sigmoids, std::int64_t stride, std::int64_t q, const float* probabilities,
+                 std::int64_t classes, const std::int32_t* ids, float* const* sums) {
+  Floats sum[kClasses][kVectors] = {};
   for (std::int64_t i = 0; i < q; ++i) {
-    const float* mask = sigmoids + i * kScorePixels + vector;
+    const float* mask = sigmoids + i * stride;
     for (int k = 0; k < kClasses; ++k) {
-      const Floats weight = splat_float(probabilities[i * classes + c + k]);
-      for (int v = 0; v < kSumVectors; ++v) sum[k][v] = sum[k][v] + weight * load_floats(mask + v * kFloats);
+      const Floats weight = splat_float(probabilities[i * classes + ids[k]]);
+      for (int v = 0; v < kVectors; ++v) sum[k][v] = sum[k][v] + weight * load_floats(mask + v * kFloats);
     }
   }
   for (int k = 0; k < kClasses; ++k) {
-    for (int v = 0; v < kSumVectors; ++v) store_floats(sums + k * kScorePixels + vector + v * kFloats, sum[k][v]);
+    for (int v = 0; v < kVectors; ++v) store_floats(sums[k] + v * kFloats, sum[k][v]);
+  }
+}
+
+// Those of `count` pixels, whole vectors, and of up to kSumClasses classes.
+void add_pixels(const float* sigmoids, std::int64_t stride, std::int64_t count, std::int64_t q,
+                const float* probabilities, std::int64_t classes, const std::int32_t* ids, std::int64_t together,
+                float* const* sums) {
+  float* to[kSumClasses];
+  for (std::int64_t x = 0; x < count;) {
+    const bool many = count - x >= kSumVectors * kFloats;
+    for (std::int64_t k = 0; k < together; ++k) to[k] = sums[k] + x;
+    const auto add = [&](auto vectors) {
+      constexpr int kVectors = decltype(vectors)::value;
+      if (together == kSumClasses) {
+        add_queries<kSumClasses, kVectors>(sigmoids + x, stride, q, probabilities, classes, ids, to);
+      } else {
+        for (std::int64_t k = 0; k < together; ++k) {
+          add_queries<1, kVectors>(sigmoids + x, stride, q, probabilities, classes, ids + k, to + k);
+        }
+      }
+    };
+    if (many) {
+      add(Rows<kSumVectors>{});
+    } else {
+      add(Rows<1>{});
+    }
+    x += (many ? kSumVectors : 1) * kFloats;
   }
 }
 
@@ -203,22 +230,121 @@ void scores(const T* masks, std::int64_t q, std::int64_t plane, const float* pro
     for (std::int64_t x = 0; x < kScorePixels; ++x) sigmoids[x] = portable_sigmoid(sigmoids[x]);
   }
   float sums[kSumClasses * kScorePixels];
+  float* const to[] = {sums, sums + kScorePixels, sums + 2 * kScorePixels, sums + 3 * kScorePixels};
   for (std::int64_t c = 0; c < classes; c += kSumClasses) {
     const std::int64_t together = classes - c < kSumClasses ? classes - c : kSumClasses;
-    for (std::int64_t vector = 0; vector < count; vector += kSumVectors * kFloats) {
-      if (together == kSumClasses) {
-        add_queries<kSumClasses>(buffer, q, probabilities, classes, c, vector, sums);
-      } else {
-        for (std::int64_t k = 0; k < together; ++k) {
-          add_queries<1>(buffer, q, probabilities, classes, c + k, vector, sums + k * kScorePixels);
-        }
-      }
-    }
+    std::int32_t ids[kSumClasses];
+    for (std::int64_t k = 0; k < together; ++k) ids[k] = static_cast<std::int32_t>(c + k);
+    add_pixels(buffer, kScorePixels, (count + kFloats - 1) / kFloats * kFloats, q, probabilities, classes, ids,
+               together, to);
     for (std::int64_t k = 0; k < together; ++k) {
-      __builtin_memcpy(scores + (c + k) * plane + begin, sums + k * kScorePixels,
-                       static_cast<std::size_t>(count) * sizeof(float));
+      __builtin_memcpy(scores + (c + k) * plane + begin, to[k], static_cast<std::size_t>(count) * sizeof(float));
     }
   }
+}
+
+// The highest and the lowest probability of a query in the cells of a tile, both NaN where there is one.
+struct Extremes {
+  float high, low;
+};
+Extremes extremes_in(const QueryBand& band, std::int64_t i, std::int64_t tile) {
+  Floats high = splat_float(-kFloatInfinity), low = splat_float(kFloatInfinity);
+  LaneMask nan = unordered(high, high);
+  const bool last = tile + kQueryTile >= band.stride;
+  for (std::int64_t r = 0; r < band.rows; ++r) {
+    const float* row = band.masks + (i * band.rows + r) * band.stride + tile;
+    for (std::int64_t x = 0; x < kQueryTile; x += kFloats) {
+      const Floats value = load_floats(row + x);
+      high = greater(value, high);
+      low = lesser(value, low);
+      nan |= unordered(value, value);
+    }
+    const Floats behind = splat_float(row[last ? kQueryTile - 1 : kQueryTile]);
+    high = greater(behind, high);
+    low = lesser(behind, low);
+    nan |= unordered(behind, behind);
+  }
+  if (bits_of(nan) != 0) return {__builtin_nanf(""), __builtin_nanf("")};
+  Extremes extremes{high[0], low[0]};
+  for (int lane = 1; lane < kFloats; ++lane) {
+    extremes.high = high[lane] > extremes.high ? high[lane] : extremes.high;
+    extremes.low = low[lane] < extremes.low ? low[lane] : extremes.low;
+  }
+  return extremes;
+}
+
+// Marks the classes that may win in the cells of a tile.
+void mark_possible(const QueryBand& band, std::int64_t tile) {
+  float *highest = band.bounds, *lowest = band.bounds + band.classes;
+  for (std::int64_t c = 0; c < 2 * band.classes; ++c) band.bounds[c] = 0;
+  for (std::int64_t i = 0; i < band.q; ++i) {
+    const Extremes mask = extremes_in(band, i, tile);
+    const float* weights = band.probabilities + i * band.classes;
+    for (std::int64_t c = 0; c < band.classes; ++c) highest[c] = highest[c] + weights[c] * mask.high;
+    for (std::int64_t c = 0; c < band.classes; ++c) lowest[c] = lowest[c] + weights[c] * mask.low;
+  }
+  const ClassRule& rule = *band.rule;
+  float least = -kFloatInfinity;
+  for (std::int64_t k = 0; k < rule.count; ++k) {
+    least = lowest[rule.classes[k]] > least ? lowest[rule.classes[k]] : least;
+  }
+  least = with_margin_below(splat_float(least))[0];
+  std::uint8_t* possible = band.possible + tile / kQueryTile * rule.count;
+  for (std::int64_t k = 0; k < rule.count; ++k) possible[k] = !(highest[rule.classes[k]] < least);  // NaN may
+}
+
+std::int64_t query_scores(const QueryBand& band) {
+  const std::int64_t values = band.q * band.rows * band.stride, tiles = band.stride / kQueryTile;
+  for (std::int64_t i = 0; i < values; ++i) band.masks[i] = portable_sigmoid(band.masks[i]);
+  for (std::int64_t t = 0; t < tiles; ++t) mark_possible(band, t * kQueryTile);
+  const ClassRule& rule = *band.rule;
+  std::int64_t count = 0;
+  for (std::int64_t k = 0; k < rule.count; ++k) {
+    bool anywhere = false;
+    for (std::int64_t t = 0; t < tiles; ++t) anywhere |= band.possible[t * rule.count + k] != 0;
+    if (anywhere) band.left[count++] = rule.classes[k];
+  }
+  const std::int64_t pixels = band.rows * kQueryTile, plane = band.rows * band.stride;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    for (std::int64_t i = 0; i < band.q * band.rows; ++i) {
+      __builtin_memcpy(band.tile + i * kQueryTile, band.masks + i * band.stride + t * kQueryTile,
+                       kQueryTile * sizeof(float));
+    }
+    const std::uint8_t* possible = band.possible + t * rule.count;
+    const std::uint8_t* before = t == 0 ? possible : possible - rule.count;  // whose cells reach into this tile
+    alignas(64) float sums[kSumClasses][(kMostBandRows + 1) * kQueryTile];
+    float* const to[] = {sums[0], sums[1], sums[2], sums[3]};
+    std::int32_t ids[kSumClasses];
+    std::int64_t together = 0;
+    const auto write = [&](std::int32_t c, const float* from, std::int64_t step) {
+      for (std::int64_t r = 0; r < band.rows; ++r) {
+        __builtin_memcpy(band.scores + c * plane + r * band.stride + t * kQueryTile, from + r * step,
+                         kQueryTile * sizeof(float));
+      }
+    };
+    const auto finish = [&] {
+      add_pixels(band.tile, pixels, pixels, band.q, band.probabilities, band.classes, ids, together, to);
+      for (std::int64_t k = 0; k < together; ++k) write(ids[k], sums[k], kQueryTile);
+      together = 0;
+    };
+    constexpr float kNever = -1e30f;  // below any score, and finite, so that a mix of it is no NaN
+    float never[kQueryTile];
+    for (float& value : never) value = kNever;
+    std::int64_t next = 0;
+    for (std::int64_t k = 0; k < rule.count; ++k) {
+      const std::int32_t c = rule.classes[k];
+      if (next == count || band.left[next] != c) continue;
+      ++next;
+      if (possible[k] == 0 && before[k] == 0) {
+        write(c, never, 0);
+        continue;
+      }
+      ids[together++] = c;
+      if (together == kSumClasses) finish();
+    }
+    if (together > 0) finish();
+  }
+  return count;
 }
 
 // A row of w pixels, mixed along.
@@ -244,10 +370,10 @@ void mix_row(const T* row, std::int64_t w, const AxisTaps& across, std::int64_t 
 
 template <class T>
 void resize(const T* plane, std::int64_t w, const AxisTaps& down, const AxisTaps& across, std::int64_t rows,
-            std::int64_t width, float* buffer, float* resized) {
+            std::int64_t width, std::int64_t stride, float* buffer, float* resized) {
   float* mixed[2] = {buffer, buffer + (width + kFloats - 1) / kFloats * kFloats};
   std::int64_t held[2] = {-1, -1};
-  for (std::int64_t y = 0; y < rows; ++y, resized += width) {
+  for (std::int64_t y = 0; y < rows; ++y, resized += stride) {
     const BilinearTap tap = down.tap(y);
     for (const std::int64_t row : {tap.first, tap.second}) {  // each in its own half: the two differ by one
       if (held[row % 2] == row) continue;
@@ -270,7 +396,7 @@ constexpr ClassRows<T> kClassRows{argmax_band<T>, argmax_pixels<T>, scores<T>, r
 
 namespace RM_LEVEL {
 extern const SemanticRows semantic_rows;
-const SemanticRows semantic_rows{kClassRows<Half>, kClassRows<BFloat16>, kClassRows<float>};
+const SemanticRows semantic_rows{kClassRows<Half>, kClassRows<BFloat16>, kClassRows<float>, query_scores};
 }  // namespace RM_LEVEL
 
 }  // namespace rapidmask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
@@ -147,9 +147,11 @@ def semantic_from_queries(
     Notes
     -----
     This is what ``post_process_semantic_segmentation`` of MaskFormer, Mask2Former (``intermediate=(384, 384)``) and
-    EoMT (``intermediate`` and ``crop`` of its padded input) does in transformers. Scores exist in float32 at the size
-    of the masks, ``4 * K * h * w`` bytes for each image, never at that of the result. Sums are in the order of the
-    queries, in float32. On a device: four launches or five, no synchronisation.
+    EoMT (``intermediate`` and ``crop`` of its padded input) does in transformers. Sums are in the order of the queries,
+    in float32. On the CPU bounds leave out the classes that cannot win in 16 × 8 pixels of the masks, and memory beyond
+    the result is that of nine rows of masks and scores on each thread, ``36 * (Q + K) * w`` bytes. On a device scores
+    exist in float32 at the size of the masks, ``4 * K * h * w`` bytes for each image: four launches or five, no
+    synchronisation.
 
     References
     ----------
@@ -163,11 +165,21 @@ def semantic_from_queries(
     >>> rapidmask.semantic_from_queries(classes, masks)
     array([[0, 0, 0, 1]], dtype=int32)
     """
-    class_logits = _arrays.with_shape(class_logits)
-    mask_logits = _staged("semantic_from_queries", "mask_logits", _arrays.with_shape(mask_logits), intermediate, crop)
-    scores = _dispatch.backend(mask_logits).semantic_scores(class_logits, mask_logits)
-    with reported_as("semantic_from_queries"):
-        return _argmax("semantic_from_queries", "mask_logits", scores, size, dtype, ignore, min_score, void, out)
+    function, argument = "semantic_from_queries", "mask_logits"
+    class_logits, mask_logits = _arrays.with_shape(class_logits), _arrays.with_shape(mask_logits)
+    module = _dispatch.backend(mask_logits)
+    shapes = [tuple(int(extent) for extent in getattr(x, "shape", ())) for x in (class_logits, mask_logits)]
+    at_once = hasattr(module, "semantic_queries") and len(shapes[0]) > 1 and shapes[0][-1] > 1 and len(shapes[1]) > 2
+    if not at_once:  # or the module says what is wrong
+        mask_logits = _staged(function, argument, mask_logits, intermediate, crop)
+        scores = module.semantic_scores(class_logits, mask_logits)
+        with reported_as(function):
+            return _argmax(function, argument, scores, size, dtype, ignore, min_score, void, out)
+    stage = _stage(function, argument, shapes[1], intermediate, crop)
+    rule = _rule(
+        function, argument, (*shapes[1][:-3], shapes[0][-1] - 1, *stage[2:]), size, dtype, ignore, min_score, void
+    )
+    return module.semantic_queries(class_logits, mask_logits, stage, rule.size, *rule[1:], out)
 
 
 def _staged(
@@ -176,18 +188,41 @@ def _staged(
     """Return planes after what a model does before it resizes them to an image's size."""
     if intermediate is None and crop is None:
         return planes
-    own = tuple(int(extent) for extent in getattr(planes, "shape", ())[-2:])
-    if len(own) < 2:
+    shape = tuple(int(extent) for extent in getattr(planes, "shape", ()))
+    if len(shape) < 2:
         return planes  # the module says what is wrong
-    height, width = _size(function, intermediate, own, "intermediate")  # type: ignore[arg-type]
+    height, width, rows, columns = _stage(function, argument, shape, intermediate, crop)
+    if intermediate is None:
+        return planes[..., :rows, :columns]
+    return _dispatch.backend(planes).resize_planes(planes, height, width, rows, columns, function, argument)
+
+
+def _stage(
+    function: str,
+    argument: str,
+    shape: tuple[int, ...],
+    intermediate: tuple[int, int] | None,
+    crop: tuple[int, int] | None,
+) -> tuple[int, int, int, int]:
+    """Return the height and width that planes are resized to first, and those of what is then left."""
+    own = (shape[-2], shape[-1])
+    height, width = _size(function, intermediate, own, "intermediate")
     rows, columns = _size(function, crop, (height, width), "crop")
     if rows > height or columns > width:
         raise ValueError(f"{function}: crop must be within {(height, width)}, got {crop!r}")
-    if intermediate is None:
-        return planes[..., :rows, :columns]
-    if own[0] * own[1] == 0 and rows * columns != 0:
-        raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {tuple(planes.shape)}")
-    return _dispatch.backend(planes).resize_planes(planes, height, width, rows, columns, function, argument)
+    if intermediate is not None and own[0] * own[1] == 0 and rows * columns != 0:
+        raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {shape}")
+    return height, width, rows, columns
+
+
+class _Rule(NamedTuple):
+    """What a class map's size is, which classes may win, by which least score, and what is written otherwise."""
+
+    size: tuple[int, int]
+    classes: list[int]
+    least: float
+    void: int
+    dtype: LabelType
 
 
 def _argmax(
@@ -201,15 +236,31 @@ def _argmax(
     void: int | None,
     out: Array | None,
 ) -> Array:
+    shape = tuple(getattr(logits, "shape", ()))
+    module = _dispatch.backend(logits)
+    if len(shape) < 3:  # the module says what is wrong
+        shape = (*(1,) * 3, *shape)[-3:]
+    rule = _rule(function, argument, shape, size, dtype, ignore, min_score, void)
+    return module.semantic_argmax(logits, *rule.size, *rule[1:], out)
+
+
+def _rule(
+    function: str,
+    argument: str,
+    shape: tuple[int, ...],
+    size: tuple[int, int] | None,
+    dtype: Any,
+    ignore: int | Iterable[int],
+    min_score: float | None,
+    void: int | None,
+) -> _Rule:
+    """Check the options of a map of the classes of logits of a shape (..., C, h, w)."""
     label_type = _label_type(function, dtype)
     low, high = _RANGES[label_type]
     label = (255 if label_type == "uint8" else -1) if void is None else check_integer(function, "void", void)
     if not low <= label <= high:
         raise ValueError(f"{function}: void must be from {low} to {high} for {label_type}, got {label}")
     least = -math.inf if min_score is None else check_number(function, "min_score", min_score)
-    shape = tuple(getattr(logits, "shape", ()))
-    if len(shape) < 3:  # the module says what is wrong
-        return _dispatch.backend(logits).semantic_argmax(logits, 0, 0, [0], least, label, label_type, out)
     count, height, width = (int(extent) for extent in shape[-3:])
     ignored = _class_set(function, "ignore", ignore)
     for c in sorted(ignored):
@@ -223,7 +274,7 @@ def _argmax(
     rows, columns = _size(function, size, (height, width))
     if height * width == 0 and rows * columns != 0:
         raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {shape}")
-    return _dispatch.backend(logits).semantic_argmax(logits, rows, columns, classes, least, label, label_type, out)
+    return _Rule((rows, columns), classes, least, label, label_type)
 
 
 def _class_set(function: str, argument: str, classes: Any) -> set[int]:
