@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -208,7 +208,7 @@ def filter_segments_by_distance(
         return _near(plane, found.labels == main + 1, limit, connectivity)
     near = np.sqrt(((found.centroids - found.centroids[main]) ** 2).sum(axis=1)) <= limit
     near[main] = True
-    return np.concatenate([[False], near])[found.labels]  # type: ignore[no-any-return]
+    return np.concatenate([[False], near])[found.labels]
 
 
 def calculate_masks_centroids(masks: _Bool) -> npt.NDArray[np.int64]:
@@ -257,7 +257,7 @@ def _near(mask: _Bool, main: _Bool, limit: float, connectivity: int) -> _Bool:
     return surely
 
 
-def _is_array(masks: Any) -> bool:
+def _is_array(masks: Any) -> TypeGuard[_Bool]:
     return isinstance(masks, np.ndarray) and not np.ma.isMaskedArray(masks)
 
 

@@ -9,6 +9,8 @@ NotImplementedError, and goes to torchvision's own function under `rapidmask.pat
 
 from __future__ import annotations
 
+import math
+import mmap
 import sys
 from typing import Any
 
@@ -63,9 +65,10 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
-    """Return a tensor of zeros; in host memory one that the system gives where it is first touched."""
+    """Return a tensor of zeros; in host memory one that the system gives, page by page, where it is first touched."""
     if like.device.type == "cpu" and str(like.dtype) == "torch.float32":
-        return _arrays.from_numpy(like, np.zeros(shape, np.float32))
+        memory = mmap.mmap(-1, 4 * math.prod(shape))
+        return _arrays.from_numpy(like, np.frombuffer(memory, np.float32).reshape(shape))
     return like.new_zeros(shape)
 
 
