@@ -33,6 +33,7 @@ inline Block gather(const float* from, Indices indices) {
 }
 inline Block operator*(Block a, Block b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Block operator+(Block a, Block b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Block operator-(Block a, Block b) { return {_mm512_sub_ps(a.v, b.v)}; }
 // `bilinear_mix`, whose first weight is 1 where the second is 0.
 inline Block mix(Block first, Block second, Block first_weight, Block second_weight) {
   const __m512 product = _mm512_mul_ps(first_weight.v, first.v);
@@ -63,6 +64,7 @@ inline Block at(Block window, Indices indices) { return {_mm256_permutevar8x32_p
 inline Block gather(const float* from, Indices indices) { return {_mm256_i32gather_ps(from, indices.v, 4)}; }
 inline Block operator*(Block a, Block b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Block operator+(Block a, Block b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Block operator-(Block a, Block b) { return {_mm256_sub_ps(a.v, b.v)}; }
 inline Block mix(Block first, Block second, Block first_weight, Block second_weight) {
   const __m256 product = _mm256_mul_ps(first_weight.v, first.v);
   const __m256 sum = _mm256_add_ps(product, _mm256_mul_ps(second_weight.v, second.v));
@@ -110,6 +112,11 @@ inline Block operator+(const Block& a, const Block& b) {
   for (int i = 0; i < kBlock; ++i) block.v[i] = a.v[i] + b.v[i];
   return block;
 }
+inline Block operator-(const Block& a, const Block& b) {
+  Block block;
+  for (int i = 0; i < kBlock; ++i) block.v[i] = a.v[i] - b.v[i];
+  return block;
+}
 inline Block mix(const Block& first, const Block& second, const Block& first_weight, const Block& second_weight) {
   Block block;
   for (int i = 0; i < kBlock; ++i) {
@@ -138,6 +145,20 @@ inline std::uint32_t above(const Block& x, const Block& limit) {
 #endif
 
 inline constexpr std::uint32_t kAllOfBlock = (1u << kBlock) - 1;
+
+inline void store_block(float* to, const Block& x) { std::memcpy(to, &x.v, sizeof x.v); }
+
+// The greater of values and a limit; the limit for NaN.
+inline Block no_less(Block x, Block limit) {
+#if defined(__AVX512BW__)
+  return {_mm512_maskz_max_ps(0xffff, x.v, limit.v)};
+#elif defined(__AVX2__)
+  return {_mm256_max_ps(x.v, limit.v)};
+#else
+  for (int i = 0; i < kBlock; ++i) x.v[i] = x.v[i] > limit.v[i] ? x.v[i] : limit.v[i];
+  return x;
+#endif
+}
 
 // Not above, or not ordered.
 inline std::uint32_t not_above(Block x, Block limit) { return ~above<true>(x, limit) & kAllOfBlock; }
