@@ -11,6 +11,7 @@
 
 #include "isa/pack_rows.hpp"
 #include "isa/paste_rows.hpp"
+#include "line_vector.hpp"
 #include "parallel.hpp"
 #include "paste_stream.hpp"
 
@@ -24,8 +25,8 @@ constexpr std::int64_t kCached = 4 << 20;      // bytes of results that the call
 // The weights of the pixels that an axis covers, and the first pixel of each cell.
 struct AxisTable {
   std::vector<std::int64_t> starts;
-  std::vector<std::int32_t> firsts;
-  std::vector<float> first_weights, second_weights;
+  LineVector<std::int32_t> firsts;
+  LineVector<float> first_weights, second_weights;
 
   void fill(const PasteAxis& axis) {
     const auto count = static_cast<std::size_t>(axis.end - axis.begin);
@@ -162,7 +163,8 @@ class Pasting {
   PasteAxis columns_{}, rows_{};
   AxisTable column_table_, row_table_;
   PasteBounds bounds_{};
-  std::vector<float> source_, mixed_;
+  std::vector<float> source_;
+  LineVector<float> mixed_;
   RowPair pair_{};
   std::vector<std::uint64_t> sure_, never_;
 };

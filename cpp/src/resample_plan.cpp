@@ -65,12 +65,17 @@ bool joins(const Inputs& needed, std::int64_t rows, bool twice, Inputs& inputs) 
   return true;
 }
 
+// Columns whose positions are exact in float32 if they are enlarged fourfold.
+constexpr std::int64_t kMostFourfold = 1 << 22;
+
+// As many patterns of indices as a resizing by 5 / 4 takes by turns.
+constexpr std::ptrdiff_t kPlaces = 5;
+
 // Where a list is in the last of equally long ones, to which it is added if it is not there.
 template <class T>
-std::int64_t place_of(const std::vector<T>& list, std::vector<T>& lists) {
-  constexpr std::ptrdiff_t kMost = 8;  // as many as a resizing by 5 / 4 takes, or by 3 / 2
+std::int64_t place_of(const std::vector<T>& list, LineVector<T>& lists) {
   const std::ptrdiff_t size = std::ssize(list), end = std::ssize(lists);
-  for (std::ptrdiff_t place = end - size; place >= std::max<std::ptrdiff_t>(0, end - kMost * size); place -= size) {
+  for (std::ptrdiff_t place = end - size; place >= std::max<std::ptrdiff_t>(0, end - kPlaces * size); place -= size) {
     if (std::equal(list.begin(), list.end(), lists.begin() + place)) return place;
   }
   lists.insert(lists.end(), list.begin(), list.end());
@@ -137,6 +142,14 @@ ColumnTable::ColumnTable(const ResizeAxis& axis, bool twice, std::int64_t block)
     places_.push_back(place_of(indices, indices_));
     weighed_.push_back(place_of(weights, weights_));
   }
+  std::ptrdiff_t most = 0;
+  for (std::ptrdiff_t period = 1; period <= kPlaces && period < std::ssize(places_); ++period) {
+    std::ptrdiff_t same = 0;
+    for (auto place = places_.begin(); place + period != places_.end(); ++place) same += *place == place[period];
+    if (same <= most) continue;
+    most = same;
+    period_ = period;
+  }
   for (std::int64_t i = 0; i < block; ++i) {  // the row loops load whole vectors of these
     begin_.push_back(begin_.back());
     end_.push_back(end_.back());
@@ -144,12 +157,13 @@ ColumnTable::ColumnTable(const ResizeAxis& axis, bool twice, std::int64_t block)
 }
 
 ColumnBlocks ColumnTable::view() const {
-  return {window_.data(),  begin_.data(),   end_.data(),     places_.data(),
-          weighed_.data(), indices_.data(), weights_.data(), in_window_};
+  return {window_.data(),  begin_.data(),   end_.data(), places_.data(), weighed_.data(),
+          indices_.data(), weights_.data(), in_window_,  period_};
 }
 
 ResamplePlan::ResamplePlan(const ResizeAxis& rows, const ResizeAxis& columns, std::int64_t block)
     : twice_(!rows.once() || !columns.once()),
+      fourfold_(!twice_ && columns.kept == columns.in && columns.out == 4 * columns.in && columns.out <= kMostFourfold),
       block_(block),
       out_columns_(columns.out),
       first_middle_(columns.first),
@@ -216,6 +230,7 @@ ResamplePlanView ResamplePlan::view() const {
           rows_.data(),
           twice_,
           !twice_ || to_middle_.in_window(),  // else a block of middle columns may have inputs that nobody asked for
+          fourfold_,
           row_floats_};
 }
 
@@ -245,7 +260,7 @@ ResampleScratch::ResampleScratch(const ResamplePlan& plan, const ResamplePlanVie
   foreground_ = words(rows * words_);
   background_ = words(rows * words_);
   line_ = words((kMaxBandRows + 1) * line + kLineSlack);
-  rows_ = std::make_unique<float[]>(static_cast<std::size_t>(view.row_count() * view.row_floats));
+  rows_.resize(static_cast<std::size_t>(view.row_count() * view.row_floats));
   columns_ = words(line);
 }
 

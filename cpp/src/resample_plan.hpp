@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "isa/resample_rows.hpp"
+#include "line_vector.hpp"
 
 namespace rapidmask {
 
@@ -25,9 +26,11 @@ class ColumnTable {
 
  private:
   bool in_window_ = true, sound_ = true;
-  std::vector<std::int32_t> window_, begin_, end_, indices_;
+  std::int64_t period_ = 1;
+  std::vector<std::int32_t> window_, begin_, end_;
   std::vector<std::int64_t> places_, weighed_;
-  std::vector<float> weights_;
+  LineVector<std::int32_t> indices_;
+  LineVector<float> weights_;
 };
 
 class ResamplePlan {
@@ -52,7 +55,7 @@ class ResamplePlan {
  private:
   void add_rows(const ResizeAxis& axis);
 
-  bool twice_, sound_ = true;
+  bool twice_, fourfold_, sound_ = true;
   std::int64_t block_, out_columns_, first_middle_, row_floats_;
   ColumnTable columns_, to_middle_, to_out_;
   std::vector<RowBand> bands_;
@@ -75,14 +78,15 @@ class ResampleScratch {
                  std::int64_t begin, std::int64_t end, std::int64_t x_begin, std::int64_t x_end);
   SureBlocks sure(std::int64_t first_row) { return {foreground_.get(), background_.get(), first_row, words_}; }
   std::uint64_t* line() { return line_.get(); }
-  float* rows() { return rows_.get(); }
+  float* rows() { return rows_.data(); }
   std::uint64_t* columns() { return columns_.get(); }  // of output words, for ResampleCounts
 
  private:
   std::int64_t agreeing_blocks(std::int64_t row, std::int64_t first, std::int64_t last) const;
 
   std::int64_t stride_, words_, bit_words_;
-  std::unique_ptr<float[]> values_, rows_;
+  std::unique_ptr<float[]> values_;
+  LineVector<float> rows_;
   std::unique_ptr<std::uint64_t[]> bits_, foreground_, background_, line_, columns_;
 };
 

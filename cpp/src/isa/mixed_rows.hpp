@@ -9,9 +9,6 @@
 namespace rapidmask {
 namespace {
 
-// Values with -infinity for NaN, as `Limit` takes them.
-inline Block without_nan(Block x) { return no_less(x, splat_block(-__builtin_inff())); }
-
 // Row `number` of a pair, which make(to) makes if it is not there. Row `other` stays.
 template <class Make>
 inline const float* row_of(RowPair& pair, std::int64_t number, std::int64_t other, const Make& make) {
@@ -28,19 +25,28 @@ inline const float* row_of(RowPair& pair, std::int64_t number, std::int64_t othe
 struct Mixture {
   Indices first, second;
   Block first_weight, second_weight;
+  Lanes mixed;
 
-  Mixture(const std::int32_t* indices, const float* second_weights)
-      : first(load_indices(indices)),
-        second(load_indices(indices + kBlock)),
-        first_weight(splat_block(1) - load_block(second_weights)),
-        second_weight(load_block(second_weights)) {}
+  Mixture(const std::int32_t* indices, const float* second_weights) {
+    choose(indices);
+    weigh(second_weights);
+  }
+  void choose(const std::int32_t* indices) {
+    first = load_indices(indices);
+    second = load_indices(indices + kBlock);
+  }
+  void weigh(const float* second_weights) {
+    second_weight = load_block(second_weights);
+    first_weight = splat_block(1) - second_weight;
+    mixed = nonzero_lanes(second_weight);
+  }
   template <bool kInWindow>
   Block of(const float* window) const {
     if constexpr (kInWindow) {
       const Block columns = load_block(window);
-      return mix(at(columns, first), at(columns, second), first_weight, second_weight);
+      return mix(at(columns, first), at(columns, second), first_weight, second_weight, mixed);
     } else {
-      return mix(gather(window, first), gather(window, second), first_weight, second_weight);
+      return mix(gather(window, first), gather(window, second), first_weight, second_weight, mixed);
     }
   }
 };
@@ -64,8 +70,8 @@ inline void mix_across(const float* first, const float* second, float first_weig
 
 // Which columns of [begin, end), more than none, are beyond a limit once two rows are mixed, or of the first alone if
 // the weight of the other is 0: their words, whose other bits are 0. Rows have no NaN, and are readable as far as these
-// words reach. Calls count(k, values, bits) for each.
-template <bool kMixed, bool kShifted, class Count>
+// words reach, `kFourfold` or column by column. Calls count(k, values, bits) for each.
+template <bool kMixed, bool kShifted, bool kFourfold, class Count>
 inline void compare_as(const float* first, const float* second, float first_weight, float second_weight,
                        const Limit& limit, std::int64_t begin, std::int64_t end, std::uint64_t* words,
                        const Count& count) {
@@ -81,23 +87,23 @@ inline void compare_as(const float* first, const float* second, float first_weig
         values[i] = load_block(first + x);
       }
     }
-    std::uint64_t bits = beyond<kShifted>(values, limit);
+    std::uint64_t bits = beyond<kShifted, kFourfold>(values, limit);
     if (64 * k < begin || 64 * (k + 1) > end) bits &= bits_within(k, begin, end);
     words[k] = bits;
     count(k, values, bits);
   }
 }
 
-template <class Count>
+template <bool kFourfold, class Count>
 inline void compare_across(const float* first, const float* second, float first_weight, float second_weight,
                            const Limit& limit, std::int64_t begin, std::int64_t end, std::uint64_t* words,
                            const Count& count) {
   const auto compare = [&](auto as) {
     as(first, second, first_weight, second_weight, limit, begin, end, words, count);
   };
-  if (second_weight == 0) return compare(compare_as<false, true, Count>);
-  if (limit.shifted) return compare(compare_as<true, true, Count>);
-  compare(compare_as<true, false, Count>);
+  if (second_weight == 0) return compare(compare_as<false, true, kFourfold, Count>);
+  if (limit.shifted) return compare(compare_as<true, true, kFourfold, Count>);
+  compare(compare_as<true, false, kFourfold, Count>);
 }
 
 }  // namespace

@@ -212,8 +212,8 @@ void paste_whole(const PasteGrid& grid, const PasteBand& band, const PasteBounds
   const float* bottom = mixed(band.bottom_number, band.top_number, band.bottom);
   const Limit limit(bounds.threshold, bounds.strict);
   for (std::int64_t y = band.first_row; y < band.first_row + band.rows; ++y, words += stride) {
-    compare_across(top, bottom, grid.first_row_weights[y], grid.second_row_weights[y], limit, begin, end, words,
-                   [](auto&&...) {});
+    compare_across<false>(top, bottom, grid.first_row_weights[y], grid.second_row_weights[y], limit, begin, end, words,
+                          [](auto&&...) {});
   }
 }
 

@@ -314,7 +314,7 @@ inline bool mostly_mixed(const ResampleTask& task, const RowBand& rows) {
 inline bool is_finite(float x) { return x - x == 0; }
 
 // Interpolates all of a band.
-template <bool kCount>
+template <bool kFourfold, bool kCount>
 inline void give_whole(const ResamplePlanView& plan, const ResampleTask& task, const Band& band, WholeRows& whole) {
   const RowTap* taps = plan.rows + band.y_begin;
   const Foreground& foreground = task.foreground;
@@ -329,13 +329,13 @@ inline void give_whole(const ResamplePlanView& plan, const ResampleTask& task, c
         any |= bits;
         counts.columns[k] |= bits;
         counts.area += __builtin_popcountll(bits);
-        counts.above_high += __builtin_popcountll(beyond<true>(values, high) & within);
-        counts.above_low += __builtin_popcountll(beyond<true>(values, low) & within);
+        counts.above_high += __builtin_popcountll(beyond<true, kFourfold>(values, high) & within);
+        counts.above_low += __builtin_popcountll(beyond<true, kFourfold>(values, low) & within);
       }
     };
     const auto rows = whole.mixed_by(*band.rows, taps[y]);
-    compare_across(rows.first, rows.second, taps[y].first_weight, taps[y].second_weight, limit, task.x_begin,
-                   task.x_end, band.words + y * band.row_words, count);
+    compare_across<kFourfold>(rows.first, rows.second, taps[y].first_weight, taps[y].second_weight, limit, task.x_begin,
+                              task.x_end, band.words + y * band.row_words, count);
     if constexpr (kCount) band.busy[y] = any != 0;
   }
 }
@@ -380,7 +380,11 @@ void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
       std::memset(band.words, 0, static_cast<std::size_t>((band.y_end - band.y_begin) * row_words) * 8);
     }
     if (may_be_whole && mostly_mixed(task, rows)) {
-      give_whole<kCount>(plan, task, band, whole);
+      if (whole.fourfold()) {
+        give_whole<kHasFourfold, kCount>(plan, task, band, whole);
+      } else {
+        give_whole<false, kCount>(plan, task, band, whole);
+      }
     } else {
       give_known<kCount>(task, first_word, last_word, band);
       give_mixed<kTwice, kInWindow, kStrict, kCount>(plan, task, band, counters);

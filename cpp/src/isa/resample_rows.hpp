@@ -43,6 +43,7 @@ struct ColumnBlocks {
   const std::int32_t* indices;  // vectors of first and second columns; where columns are resized twice, two of each
   const float* weights;         // vectors of second weights of these; at last, of the two middle columns
   bool in_window;               // every block's columns are within one vector from its window
+  std::int64_t period;          // so many blocks farther, most have the same indices
 };
 
 struct ResamplePlanView {
@@ -56,6 +57,7 @@ struct ResamplePlanView {
   const RowTap* rows;               // per output row: of middle rows of the band, or of its input rows
   bool twice;
   bool whole_rows;          // rows may be interpolated whole
+  bool fourfold;            // columns are four times as many
   std::int64_t row_floats;  // of one such row
 
   std::int64_t row_count() const { return twice ? 5 : 2; }
