@@ -101,7 +101,7 @@ def test_special_values(backend, isa, rng, method):
     masks[2] = 3e38
     boxes = random_boxes(rng, 8, 20, 70)
     boxes[:3] = [2, 2, 62, 18]
-    for threshold in (0.5, 0.0, -1.0, 1e-45, np.inf, -np.inf):
+    for threshold in (0.5, 0.0, -0.0, -1.0, 1e-45, np.inf, -np.inf):
         for op in (">", ">="):
             assert_pastes(masks, boxes, (20, 70), ["uint8"], method=method, threshold=threshold, op=op)
 

@@ -146,7 +146,17 @@ def test_values_that_are_no_numbers(backend, isa, rng):
     prototypes[0, 2, 3], prototypes[1, 5, 9], prototypes[2, 7, 7] = np.nan, np.inf, -np.inf
     boxes = make_boxes(rng, 4, (30, 70))
     coefficients = rng.normal(size=(len(boxes), 3)).astype(F)
-    assert_masks(prototypes, coefficients, boxes, (30, 70), outputs=("bool",))
+    for size in ((30, 70), (36, 80)):
+        assert_masks(prototypes, coefficients, boxes, size, outputs=("bool",))
+
+
+@pytest.mark.parametrize("width", [16, 17, 33, 40, 100])
+def test_boxes_in_grids_that_are_enlarged_fourfold(isa, rng, width):
+    prototypes = rng.normal(size=(3, 12, width)).astype(F)
+    boxes = make_boxes(rng, 20, (48, 4 * width))
+    coefficients = rng.normal(size=(len(boxes), 3)).astype(F)
+    for crop in ("before", "after"):
+        assert_masks(prototypes, coefficients, boxes, (48, 4 * width), outputs=("packed",), crop=crop)
 
 
 @pytest.mark.parametrize("output", ["bool", "packed", "rle"])

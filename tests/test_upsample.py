@@ -14,7 +14,7 @@ F = np.float32
 SIZES = [
     ((1, 1), (1, 1)), ((1, 1), (5, 70)), ((16, 16), (64, 64)), ((17, 40), (33, 65)), ((9, 30), (64, 129)),
     ((5, 3), (3, 5)), ((20, 150), (7, 31)), ((40, 40), (40, 40)), ((1, 30), (3, 300)), ((64, 8), (3, 63)),
-    ((33, 70), (34, 71)), ((2, 2), (100, 3)), ((7, 300), (9, 70)),
+    ((33, 70), (34, 71)), ((2, 2), (100, 3)), ((7, 300), (9, 70)), ((9, 17), (36, 68)), ((3, 100), (13, 400)),
 ]  # fmt: skip
 STAGES = {
     "one": {},
@@ -38,6 +38,17 @@ def hostile(rng, shape):
     """Noise with everything that is awkward for arithmetic or for the threshold in it."""
     values = [0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-38, 3e38, -3e38, 0.5, 1]
     return np.where(rng.random(shape) < 0.5, rng.choice(np.array(values, F), shape), noisy(rng, shape))
+
+
+def tiny(rng, shape):
+    """Noise of numbers that have few bits left, or none once they are weighed."""
+    return (rng.integers(-9, 10, shape) * 1e-45).astype(F)
+
+
+def patchy(rng, shape):
+    """Smooth logits with bands of noise, in which not a single block is known."""
+    noise = np.where(rng.random(shape) < 0.1, hostile(rng, shape), noisy(rng, shape))
+    return np.where((np.arange(shape[-2]) // 5 % 2 == 0)[:, None], smooth(rng, shape), noise)
 
 
 LOGITS = {"smooth": smooth, "noisy": noisy, "hostile": hostile}
@@ -151,7 +162,8 @@ def test_values_of_all_but_the_threshold(isa, rng, threshold):
     steps = rng.integers(-3, 4, (2, 20, 30))
     logits = (F(threshold).view(np.int32) + steps.astype(np.int32)).view(F)
     for op in (">", ">="):
-        assert_masks(logits, (47, 133), threshold=threshold, op=op, outputs=("bool",))
+        for size in ((47, 133), (80, 120)):
+            assert_masks(logits, size, threshold=threshold, op=op, outputs=("bool",))
         assert_masks(
             logits, (47, 133), threshold=threshold, op=op, outputs=("bool",), intermediate=(60, 80), crop=(50, 77)
         )
@@ -162,6 +174,34 @@ def test_zeros_are_on_the_side_of_the_comparison(backend, isa, rng):
     for op in (">", ">="):
         assert_masks(logits, (31, 150), op=op)
         assert_masks(-logits, (31, 150), op=op)
+
+
+@pytest.mark.parametrize("kind", [tiny, patchy])
+@pytest.mark.parametrize(
+    ("size", "stages"),
+    [
+        ((76, 136), {}),
+        ((38, 272), {}),
+        ((75, 137), {}),
+        ((90, 160), {"intermediate": (76, 136), "crop": (72, 128)}),
+        ((50, 200), {"intermediate": (76, 136), "crop": (72, 129)}),
+        ((200, 134), {"intermediate": (19, 67), "crop": (19, 60)}),
+    ],
+)
+def test_rows_of_noise(backend, isa, rng, kind, size, stages):
+    if backend == "emu" and isa != rapidmask.isa_levels()[0]:
+        pytest.skip("kernels have no levels")
+    logits = kind(rng, (2, 19, 34))
+    for threshold, op in ((0.0, ">"), (-0.0, ">="), (1e-45, ">"), (-3e-45, ">="), (0.25, ">=")):
+        assert_masks(logits, size, threshold=threshold, op=op, outputs=("packed",), **stages)
+    assert_masks(logits, size, offset=np.inf, outputs=("uint8",), **stages)
+
+
+def test_rows_of_noise_of_narrow_types(backend, isa, rng):
+    special = rng.choice(np.array([0, -0.0, np.inf, -np.inf, np.nan, 6e-8, 65504], np.float16), (2, 12, 40))
+    logits = np.where(rng.random(special.shape) < 0.2, special, noisy(rng, special.shape).astype(np.float16))
+    for size in ((48, 160), (30, 100)):
+        assert_masks(logits, size, outputs=("packed", "bool"))
 
 
 @pytest.mark.parametrize("offset", [0.0, -0.5, 100.0])

@@ -11,6 +11,7 @@
 
 #include "isa/pack_rows.hpp"
 #include "isa/paste_rows.hpp"
+#include "line_vector.hpp"
 #include "parallel.hpp"
 #include "paste_stream.hpp"
 
@@ -24,18 +25,19 @@ constexpr std::int64_t kCached = 4 << 20;      // bytes of results that the call
 // The weights of the pixels that an axis covers, and the first pixel of each cell.
 struct AxisTable {
   std::vector<std::int64_t> starts;
-  std::vector<std::int32_t> firsts;
-  std::vector<float> first_weights, second_weights;
+  LineVector<std::int32_t> firsts;
+  LineVector<float> first_weights, second_weights;
 
   void fill(const PasteAxis& axis) {
     const auto count = static_cast<std::size_t>(axis.end - axis.begin);
     starts.resize(static_cast<std::size_t>(axis.in) + 1);
-    firsts.resize(count);
+    firsts.resize(count + PasteGrid::kMostLanes);
     first_weights.resize(count + PasteGrid::kMostLanes);
     second_weights.resize(count + PasteGrid::kMostLanes);
     std::fill_n(first_weights.data() + count, PasteGrid::kMostLanes, 0.0f);
     std::fill_n(second_weights.data() + count, PasteGrid::kMostLanes, 0.0f);
     paste_rows().place(axis, firsts.data(), first_weights.data(), second_weights.data());
+    std::fill_n(firsts.data() + count, PasteGrid::kMostLanes, count > 0 ? firsts[count - 1] : 0);
     std::int64_t cell = 0;
     for (std::size_t k = 0; k < count; ++k) {
       while (cell <= firsts[k]) starts[static_cast<std::size_t>(cell++)] = axis.begin + static_cast<std::int64_t>(k);
@@ -71,6 +73,9 @@ class Pasting {
                           : masks_.dtype == DType::bfloat16 ? pad(masks_.as<BFloat16>().image(i))
                                                             : pad(masks_.as<float>().image(i));
     bounds_ = bounds_of(rule_, largest);
+    const std::int64_t stride = 64 * words() + PasteGrid::kMostLanes;
+    mixed_.resize(static_cast<std::size_t>(2 * stride));
+    pair_ = {{mixed_.data(), mixed_.data() + stride}, {-1, -1}};
     classify();
     return true;
   }
@@ -85,19 +90,23 @@ class Pasting {
   // Writes the words of the rows of bands: visit(y, rows, words, stride) is called after each. `place(y)` tells where
   // row y goes.
   template <class Place, class Visit>
-  void paste(std::int64_t stride, const Place& place, const Visit& visit) const {
+  void paste(std::int64_t stride, const Place& place, const Visit& visit) {
     const std::int64_t values = columns_.in + 1;
     const PasteGrid grid{columns_.in,
                          column_table_.starts.data(),
+                         column_table_.firsts.data(),
                          column_table_.first_weights.data(),
                          column_table_.second_weights.data(),
                          row_table_.first_weights.data(),
-                         row_table_.second_weights.data()};
+                         row_table_.second_weights.data(),
+                         &pair_};
     for (std::int64_t i = 0; i < rows_.in; ++i) {
       const std::int64_t next = std::min(i + 1, rows_.in - 1);
       const std::int64_t end = row_table_.starts[static_cast<std::size_t>(i) + 1];
       for (std::int64_t y = row_table_.starts[static_cast<std::size_t>(i)]; y < end; y += kBandRows) {
-        const PasteBand band{source_.data() + i * values,
+        const PasteBand band{i,
+                             next,
+                             source_.data() + i * values,
                              source_.data() + next * values,
                              sure_.data() + i * flags(),
                              sure_.data() + next * flags(),
@@ -119,7 +128,7 @@ class Pasting {
   template <class T>
   float pad(const T* mask) {
     const std::int64_t stride = columns_.in + 1, padding = rule_.padding;
-    source_.assign(static_cast<std::size_t>(rows_.in * stride), 0.0f);
+    source_.assign(static_cast<std::size_t>(rows_.in * stride + PasteGrid::kMostLanes), 0.0f);
     float largest = 0;
     for (std::int64_t y = 0; y < masks_.h; ++y) {
       float* row = source_.data() + (y + padding) * stride + padding;
@@ -155,6 +164,8 @@ class Pasting {
   AxisTable column_table_, row_table_;
   PasteBounds bounds_{};
   std::vector<float> source_;
+  LineVector<float> mixed_;
+  RowPair pair_{};
   std::vector<std::uint64_t> sure_, never_;
 };
 

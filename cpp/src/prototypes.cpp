@@ -66,9 +66,10 @@ void decode(const PrototypeBatch& batch, const Detection& detection, const float
   if (pixels.empty()) return;
   const std::int64_t stride = DetectionLogits::stride_of(cells);
   scratch.find_sure(batch.view, batch.bounds, origin, stride, cells.y_begin, cells.y_end, pixels.x_begin, pixels.x_end);
-  resample_rows().resample(batch.view, {origin, stride, detection.band_begin, detection.band_end, pixels.y_begin,
-                                        pixels.y_end, pixels.x_begin, pixels.x_end, batch.decoding.foreground,
-                                        scratch.sure(cells.y_begin), packed, dense, streams, scratch.line(), counts});
+  resample_rows().resample(
+      batch.view, {origin, stride, detection.band_begin, detection.band_end, pixels.y_begin, pixels.y_end,
+                   pixels.x_begin, pixels.x_end, batch.decoding.foreground, scratch.sure(cells.y_begin), packed, dense,
+                   streams, scratch.line(), scratch.rows(), counts});
 }
 
 struct PlaneRows {

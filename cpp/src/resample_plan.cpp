@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -64,6 +65,23 @@ bool joins(const Inputs& needed, std::int64_t rows, bool twice, Inputs& inputs) 
   return true;
 }
 
+// Columns whose positions are exact in float32 if they are enlarged fourfold.
+constexpr std::int64_t kMostFourfold = 1 << 22;
+
+// As many patterns of indices as a resizing by 5 / 4 takes by turns.
+constexpr std::ptrdiff_t kPlaces = 5;
+
+// Where a list is in the last of equally long ones, to which it is added if it is not there.
+template <class T>
+std::int64_t place_of(const std::vector<T>& list, LineVector<T>& lists) {
+  const std::ptrdiff_t size = std::ssize(list), end = std::ssize(lists);
+  for (std::ptrdiff_t place = end - size; place >= std::max<std::ptrdiff_t>(0, end - kPlaces * size); place -= size) {
+    if (std::equal(list.begin(), list.end(), lists.begin() + place)) return place;
+  }
+  lists.insert(lists.end(), list.begin(), list.end());
+  return end;
+}
+
 bool keeps_order(const BilinearTap& tap) { return tap.first_weight > 0; }
 
 }  // namespace
@@ -86,66 +104,78 @@ SureBounds sure_bounds(const Foreground& foreground, bool with_stability) {
   return bounds;
 }
 
-ResamplePlan::ResamplePlan(const ResizeAxis& rows, const ResizeAxis& columns, std::int64_t block)
-    : twice_(!rows.once() || !columns.once()), block_(block), out_columns_(columns.out) {
-  if (rows.out == 0 || columns.out == 0) return;
-  add_columns(columns, block);
-  add_rows(rows);
-}
-
-void ResamplePlan::add_columns(const ResizeAxis& axis, std::int64_t block) {
+ColumnTable::ColumnTable(const ResizeAxis& axis, bool twice, std::int64_t block) {
   const std::int64_t blocks = (axis.out + block - 1) / block;
-  const std::int64_t taps = twice_ ? 4 : 2;
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-  std::vector<std::int32_t> indices(at(taps * block));
-  std::vector<float> weights(at((twice_ ? 6 : 2) * block));
+  std::vector<std::int32_t> indices(at((twice ? 4 : 2) * block));
+  std::vector<float> weights(at((twice ? 3 : 1) * block));
   for (std::int64_t b = 0; b < blocks; ++b) {
     std::int64_t begin = axis.in, end = 0;
-    const auto use = [&](std::int64_t place, std::int64_t lane, const BilinearTap& tap, bool counts) {
+    const auto use = [&](std::int64_t place, std::int64_t lane, const BilinearTap& tap) {
       const std::int64_t second = tap.second_weight != 0 ? tap.second : tap.first;
-      indices[at(place * block + lane)] = static_cast<std::int32_t>(tap.first);
-      indices[at((place + 1) * block + lane)] = static_cast<std::int32_t>(second);
-      weights[at(place * block + lane)] = tap.first_weight;
-      weights[at((place + 1) * block + lane)] = tap.second_weight;
-      if (!counts) return;
+      indices[at(2 * place * block + lane)] = static_cast<std::int32_t>(tap.first);
+      indices[at((2 * place + 1) * block + lane)] = static_cast<std::int32_t>(second);
+      weights[at(place * block + lane)] = tap.second_weight;
       begin = std::min({begin, tap.first, second});
       end = std::max({end, tap.first + 1, second + 1});
       sound_ = sound_ && keeps_order(tap);
     };
     for (std::int64_t lane = 0; lane < block; ++lane) {
       const ResizeTap tap = resize_tap(std::min(b * block + lane, axis.out - 1), axis);
-      if (twice_) {
+      if (twice) {
         const bool mixed = tap.middle.second_weight != 0;
-        use(0, lane, tap.inputs[0], true);
-        use(2, lane, mixed ? tap.inputs[1] : tap.inputs[0], true);
-        weights[at(4 * block + lane)] = tap.middle.first_weight;
-        weights[at(5 * block + lane)] = tap.middle.second_weight;
+        use(0, lane, tap.inputs[0]);
+        use(1, lane, mixed ? tap.inputs[1] : tap.inputs[0]);
+        weights[at(2 * block + lane)] = tap.middle.second_weight;
         sound_ = sound_ && keeps_order(tap.middle);
       } else {
-        use(0, lane, tap.middle, true);
+        use(0, lane, tap.middle);
       }
     }
     // A vector from the window ends with the row at the latest.
     const std::int64_t window = std::max<std::int64_t>(0, std::min(begin, axis.in - block));
     in_window_ = in_window_ && end - window <= block;
-    for (std::int32_t& index : indices) index -= static_cast<std::int32_t>(window);
-    const auto patterns = static_cast<std::int64_t>(weights_.size() / weights.size());
-    const bool repeats = patterns > 0 &&
-                         std::equal(indices.begin(), indices.end(), indices_.end() - std::ssize(indices)) &&
-                         std::equal(weights.begin(), weights.end(), weights_.end() - std::ssize(weights));
-    if (!repeats) {
-      indices_.insert(indices_.end(), indices.begin(), indices.end());
-      weights_.insert(weights_.end(), weights.begin(), weights.end());
-    }
-    pattern_.push_back(static_cast<std::int32_t>(repeats ? patterns - 1 : patterns));
-    window_.push_back(static_cast<std::int32_t>(window));
     begin_.push_back(static_cast<std::int32_t>(begin));
     end_.push_back(static_cast<std::int32_t>(end));
+    for (std::int32_t& index : indices) index -= static_cast<std::int32_t>(window);
+    window_.push_back(static_cast<std::int32_t>(window));
+    places_.push_back(place_of(indices, indices_));
+    weighed_.push_back(place_of(weights, weights_));
+  }
+  std::ptrdiff_t most = 0;
+  for (std::ptrdiff_t period = 1; period <= kPlaces && period < std::ssize(places_); ++period) {
+    std::ptrdiff_t same = 0;
+    for (auto place = places_.begin(); place + period != places_.end(); ++place) same += *place == place[period];
+    if (same <= most) continue;
+    most = same;
+    period_ = period;
   }
   for (std::int64_t i = 0; i < block; ++i) {  // the row loops load whole vectors of these
     begin_.push_back(begin_.back());
     end_.push_back(end_.back());
   }
+}
+
+ColumnBlocks ColumnTable::view() const {
+  return {window_.data(),  begin_.data(),   end_.data(), places_.data(), weighed_.data(),
+          indices_.data(), weights_.data(), in_window_,  period_};
+}
+
+ResamplePlan::ResamplePlan(const ResizeAxis& rows, const ResizeAxis& columns, std::int64_t block)
+    : twice_(!rows.once() || !columns.once()),
+      fourfold_(!twice_ && columns.kept == columns.in && columns.out == 4 * columns.in && columns.out <= kMostFourfold),
+      block_(block),
+      out_columns_(columns.out),
+      first_middle_(columns.first),
+      row_floats_((std::max(columns.out, columns.middle) + 63) / 64 * 64 + kRowPadding) {
+  if (rows.out == 0 || columns.out == 0) return;
+  columns_ = ColumnTable(columns, twice_, block);
+  if (twice_) {
+    to_middle_ = ColumnTable({columns.in, columns.in, 0, columns.in, columns.middle}, false, block);
+    to_out_ = ColumnTable({columns.kept, columns.kept, 0, columns.kept, columns.out}, false, block);
+  }
+  sound_ = columns_.sound();
+  add_rows(rows);
 }
 
 void ResamplePlan::add_rows(const ResizeAxis& axis) {
@@ -182,18 +212,26 @@ void ResamplePlan::add_rows(const ResizeAxis& axis) {
     for (std::int32_t i = known; i < middles.count; ++i) {
       const bool first = middles[i] == tap.middle.first;
       middles_.push_back(in_list(inputs, tap.inputs[first ? 0 : 1]));
+      middle_rows_.push_back(middles[i]);
       ++band.middle_count;
     }
   }
 }
 
 ResamplePlanView ResamplePlan::view() const {
-  return {{window_.data(), begin_.data(), end_.data(), pattern_.data(), indices_.data(), weights_.data(), in_window_},
+  return {columns_.view(),
+          to_middle_.view(),
+          to_out_.view(),
+          first_middle_,
           out_columns_,
           bands_.data(),
           middles_.data(),
+          middle_rows_.data(),
           rows_.data(),
-          twice_};
+          twice_,
+          !twice_ || to_middle_.in_window(),  // else a block of middle columns may have inputs that nobody asked for
+          fourfold_,
+          row_floats_};
 }
 
 ResamplePlan::Range ResamplePlan::input_rows(std::int64_t band_begin, std::int64_t band_end) const {
@@ -207,7 +245,7 @@ ResamplePlan::Range ResamplePlan::input_rows(std::int64_t band_begin, std::int64
 }
 
 ResamplePlan::Range ResamplePlan::input_columns(std::int64_t x_begin, std::int64_t x_end) const {
-  return {begin_[static_cast<std::size_t>(x_begin / block_)], end_[static_cast<std::size_t>((x_end - 1) / block_)]};
+  return {columns_.begin(x_begin / block_), columns_.end((x_end - 1) / block_ + 1)};
 }
 
 ResampleScratch::ResampleScratch(const ResamplePlan& plan, const ResamplePlanView& view, std::int64_t rows,
@@ -222,7 +260,19 @@ ResampleScratch::ResampleScratch(const ResamplePlan& plan, const ResamplePlanVie
   foreground_ = words(rows * words_);
   background_ = words(rows * words_);
   line_ = words((kMaxBandRows + 1) * line + kLineSlack);
+  rows_.resize(static_cast<std::size_t>(view.row_count() * view.row_floats));
   columns_ = words(line);
+}
+
+// Of how many blocks [first, last) the same is sure in a row as in the one before it.
+std::int64_t ResampleScratch::agreeing_blocks(std::int64_t row, std::int64_t first, std::int64_t last) const {
+  std::int64_t count = 0;
+  for (std::int64_t k = first / 64; 64 * k < last; ++k) {
+    const std::uint64_t *foreground = foreground_.get() + row * words_ + k,
+                        *background = background_.get() + row * words_ + k;
+    count += std::popcount((*foreground & foreground[-words_]) | (*background & background[-words_]));
+  }
+  return count;
 }
 
 void ResampleScratch::find_sure(const ResamplePlanView& view, const SureBounds& bounds, const float* input,
@@ -235,9 +285,22 @@ void ResampleScratch::find_sure(const ResamplePlanView& view, const SureBounds& 
     return;
   }
   const std::int64_t first = x_begin / loops.block, last = (x_end + loops.block - 1) / loops.block;
-  for (std::int64_t y = begin; y < end; ++y) {
+  std::uint64_t* foreground = foreground_.get();
+  std::uint64_t* background = background_.get();
+  const auto find = [&](std::int64_t y) {
     loops.sure_blocks(input + y * stride, bounds, view.columns, first, last, bits_.get(), bit_words_,
-                      foreground_.get() + (y - begin) * words_, background_.get() + (y - begin) * words_);
+                      foreground + (y - begin) * words_, background + (y - begin) * words_);
+  };
+  // Where little is sure of two rows, as in noise, nothing is asked of those that follow.
+  constexpr std::int64_t kRows = 16;
+  for (std::int64_t y = begin; y < end; ++y) {
+    find(y);
+    if ((y - begin) % kRows != 1) continue;
+    if (2 * agreeing_blocks(y - begin, first, last) > last - first) continue;
+    const std::int64_t stop = std::min(end, y + kRows - 1);
+    std::fill(foreground + (y + 1 - begin) * words_, foreground + (stop - begin) * words_, 0);
+    std::fill(background + (y + 1 - begin) * words_, background + (stop - begin) * words_, 0);
+    y = stop - 1;
   }
 }
 

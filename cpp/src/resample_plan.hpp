@@ -5,8 +5,33 @@
 #include <vector>
 
 #include "isa/resample_rows.hpp"
+#include "line_vector.hpp"
 
 namespace rapidmask {
+
+// The taps of columns.
+class ColumnTable {
+ public:
+  ColumnTable() = default;
+  // `block` is ResampleRows::block.
+  ColumnTable(const ResizeAxis& axis, bool twice, std::int64_t block);
+
+  ColumnBlocks view() const;
+  std::int64_t blocks() const { return static_cast<std::int64_t>(window_.size()); }
+  // The input columns that blocks [first, last) mix: [begin, end).
+  std::int64_t begin(std::int64_t first) const { return begin_[static_cast<std::size_t>(first)]; }
+  std::int64_t end(std::int64_t last) const { return end_[static_cast<std::size_t>(last - 1)]; }
+  bool in_window() const { return in_window_; }
+  bool sound() const { return sound_; }  // as ResamplePlan::sound
+
+ private:
+  bool in_window_ = true, sound_ = true;
+  std::int64_t period_ = 1;
+  std::vector<std::int32_t> window_, begin_, end_;
+  std::vector<std::int64_t> places_, weighed_;
+  LineVector<std::int32_t> indices_;
+  LineVector<float> weights_;
+};
 
 class ResamplePlan {
  public:
@@ -25,18 +50,17 @@ class ResamplePlan {
   Range input_columns(std::int64_t x_begin, std::int64_t x_end) const;
   // Whether what is surely foreground may be told by its neighbourhood: else a weight is 0 where it counts.
   bool sound() const { return sound_; }
-  std::int64_t blocks() const { return static_cast<std::int64_t>(window_.size()); }
+  std::int64_t blocks() const { return columns_.blocks(); }
 
  private:
-  void add_columns(const ResizeAxis& axis, std::int64_t block);
   void add_rows(const ResizeAxis& axis);
 
-  bool twice_, in_window_ = true, sound_ = true;
-  std::int64_t block_, out_columns_;
-  std::vector<std::int32_t> window_, begin_, end_, pattern_, indices_;
-  std::vector<float> weights_;
+  bool twice_, fourfold_, sound_ = true;
+  std::int64_t block_, out_columns_, first_middle_, row_floats_;
+  ColumnTable columns_, to_middle_, to_out_;
   std::vector<RowBand> bands_;
   std::vector<RowTap> middles_, rows_;
+  std::vector<std::int64_t> middle_rows_;
   std::vector<std::int32_t> band_of_;
 };
 
@@ -54,11 +78,15 @@ class ResampleScratch {
                  std::int64_t begin, std::int64_t end, std::int64_t x_begin, std::int64_t x_end);
   SureBlocks sure(std::int64_t first_row) { return {foreground_.get(), background_.get(), first_row, words_}; }
   std::uint64_t* line() { return line_.get(); }
+  float* rows() { return rows_.data(); }
   std::uint64_t* columns() { return columns_.get(); }  // of output words, for ResampleCounts
 
  private:
+  std::int64_t agreeing_blocks(std::int64_t row, std::int64_t first, std::int64_t last) const;
+
   std::int64_t stride_, words_, bit_words_;
   std::unique_ptr<float[]> values_;
+  LineVector<float> rows_;
   std::unique_ptr<std::uint64_t[]> bits_, foreground_, background_, line_, columns_;
 };
 

@@ -44,8 +44,9 @@ struct Batch {
     const std::int64_t y_begin = view.bands[band_begin].begin, y_end = view.bands[band_end - 1].end;
     if (counts != nullptr) std::fill_n(counts->columns, (w + 63) / 64, 0);
     const bool streams = dense != nullptr && logits.n * upsampling.rows.out * w >= kStreamedBytes;
-    resample_rows().resample(view, {input, stride, band_begin, band_end, y_begin, y_end, 0, w, upsampling.foreground,
-                                    scratch.sure(rows.begin), packed, dense, streams, scratch.line(), counts});
+    resample_rows().resample(
+        view, {input, stride, band_begin, band_end, y_begin, y_end, 0, w, upsampling.foreground,
+               scratch.sure(rows.begin), packed, dense, streams, scratch.line(), scratch.rows(), counts});
   }
 
  private:

@@ -33,10 +33,12 @@ inline Block gather(const float* from, Indices indices) {
 }
 inline Block operator*(Block a, Block b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Block operator+(Block a, Block b) { return {_mm512_add_ps(a.v, b.v)}; }
-// `bilinear_mix`, whose first weight is 1 where the second is 0.
-inline Block mix(Block first, Block second, Block first_weight, Block second_weight) {
+inline Block operator-(Block a, Block b) { return {_mm512_sub_ps(a.v, b.v)}; }
+// `bilinear_mix`, whose first weight is 1 where the second is 0; `mixed` are the lanes of those where it is not.
+using Lanes = __mmask16;
+inline Lanes nonzero_lanes(Block x) { return _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_NEQ_OQ); }
+inline Block mix(Block first, Block second, Block first_weight, Block second_weight, Lanes mixed) {
   const __m512 product = _mm512_mul_ps(first_weight.v, first.v);
-  const __mmask16 mixed = _mm512_cmp_ps_mask(second_weight.v, _mm512_setzero_ps(), _CMP_NEQ_OQ);
   return {_mm512_mask_add_ps(product, mixed, product, _mm512_mul_ps(second_weight.v, second.v))};
 }
 template <bool kStrict>
@@ -63,10 +65,13 @@ inline Block at(Block window, Indices indices) { return {_mm256_permutevar8x32_p
 inline Block gather(const float* from, Indices indices) { return {_mm256_i32gather_ps(from, indices.v, 4)}; }
 inline Block operator*(Block a, Block b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Block operator+(Block a, Block b) { return {_mm256_add_ps(a.v, b.v)}; }
-inline Block mix(Block first, Block second, Block first_weight, Block second_weight) {
+inline Block operator-(Block a, Block b) { return {_mm256_sub_ps(a.v, b.v)}; }
+using Lanes = __m256;
+inline Lanes nonzero_lanes(Block x) { return _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_NEQ_OQ); }
+inline Block mix(Block first, Block second, Block first_weight, Block second_weight, Lanes mixed) {
   const __m256 product = _mm256_mul_ps(first_weight.v, first.v);
   const __m256 sum = _mm256_add_ps(product, _mm256_mul_ps(second_weight.v, second.v));
-  return {_mm256_blendv_ps(sum, product, _mm256_cmp_ps(second_weight.v, _mm256_setzero_ps(), _CMP_EQ_OQ))};
+  return {_mm256_blendv_ps(product, sum, mixed)};
 }
 template <bool kStrict>
 inline std::uint32_t above(Block x, Block limit) {
@@ -110,12 +115,20 @@ inline Block operator+(const Block& a, const Block& b) {
   for (int i = 0; i < kBlock; ++i) block.v[i] = a.v[i] + b.v[i];
   return block;
 }
-inline Block mix(const Block& first, const Block& second, const Block& first_weight, const Block& second_weight) {
+inline Block operator-(const Block& a, const Block& b) {
+  Block block;
+  for (int i = 0; i < kBlock; ++i) block.v[i] = a.v[i] - b.v[i];
+  return block;
+}
+using Lanes = Block;
+inline Lanes nonzero_lanes(const Block& x) { return x; }
+inline Block mix(const Block& first, const Block& second, const Block& first_weight, const Block& second_weight,
+                 const Lanes& mixed) {
   Block block;
   for (int i = 0; i < kBlock; ++i) {
     const float product = first_weight.v[i] * first.v[i];
     const float sum = product + second_weight.v[i] * second.v[i];
-    block.v[i] = second_weight.v[i] == 0 ? product : sum;
+    block.v[i] = mixed.v[i] == 0 ? product : sum;
   }
   return block;
 }
@@ -138,6 +151,24 @@ inline std::uint32_t above(const Block& x, const Block& limit) {
 #endif
 
 inline constexpr std::uint32_t kAllOfBlock = (1u << kBlock) - 1;
+
+inline Block mix(Block first, Block second, Block first_weight, Block second_weight) {
+  return mix(first, second, first_weight, second_weight, nonzero_lanes(second_weight));
+}
+
+inline void store_block(float* to, const Block& x) { std::memcpy(to, &x.v, sizeof x.v); }
+
+// The greater of values and a limit; the limit for NaN.
+inline Block no_less(Block x, Block limit) {
+#if defined(__AVX512BW__)
+  return {_mm512_maskz_max_ps(0xffff, x.v, limit.v)};
+#elif defined(__AVX2__)
+  return {_mm256_max_ps(x.v, limit.v)};
+#else
+  for (int i = 0; i < kBlock; ++i) x.v[i] = x.v[i] > limit.v[i] ? x.v[i] : limit.v[i];
+  return x;
+#endif
+}
 
 // Not above, or not ordered.
 inline std::uint32_t not_above(Block x, Block limit) { return ~above<true>(x, limit) & kAllOfBlock; }

@@ -2,11 +2,13 @@
 //
 // A band of pixels between two rows of the mask falls into cells between its columns. Most cells are known from their
 // four corners: their pixels are set as runs, once, and copied to the band's rows. In the others the values along the
-// two rows are mixed once, and then mixed across for each row of pixels.
+// two rows are mixed once, and then mixed across for each row of pixels. Where few cells are known, as in noise, rows
+// are mixed whole.
 
 #include "isa/paste_rows.hpp"
 
 #include "isa/bits.hpp"
+#include "isa/mixed_rows.hpp"
 
 namespace rapidmask {
 namespace {
@@ -174,8 +176,66 @@ void paste_cell(const PasteGrid& grid, const PasteBand& band, const PasteBounds&
   }
 }
 
+// The values at a block's places in a row, which ascend.
+inline Block values_at(const float* row, const std::int32_t* places) {
+#if defined(__AVX2__)
+  if (places[kBlock - 1] - places[0] < kBlock) {
+    const float* window = row + places[0];
+#if defined(__AVX512BW__)
+    const Indices lanes{_mm512_sub_epi32(load_indices(places).v, _mm512_set1_epi32(places[0]))};
+#else
+    const Indices lanes{_mm256_sub_epi32(load_indices(places).v, _mm256_set1_epi32(places[0]))};
+#endif
+    return at(load_block(window), lanes);
+  }
+#endif
+  return gather(row, load_indices(places));
+}
+
+// A row of the mask, mixed along for all pixels, without NaN.
+void mix_pixels(const PasteGrid& grid, const float* row, float* to) {
+  const std::int64_t count = grid.starts[grid.cells] - grid.starts[0];
+  for (std::int64_t k = 0; k < count; k += kBlock) {
+    const Block first = values_at(row, grid.firsts + k), second = values_at(row + 1, grid.firsts + k);
+    store_block(to + k, without_nan(mix(first, second, load_block(grid.first_weights + k),
+                                        load_block(grid.second_weights + k))));
+  }
+}
+
+void paste_whole(const PasteGrid& grid, const PasteBand& band, const PasteBounds& bounds, std::uint64_t* words,
+                 std::int64_t stride) {
+  const std::int64_t begin = grid.starts[0] % 64, end = begin + grid.starts[grid.cells] - grid.starts[0];
+  const auto mixed = [&](std::int64_t number, std::int64_t other, const float* row) {
+    return row_of(*grid.mixed, number, other, [&](float* to) { mix_pixels(grid, row, to + begin); });
+  };
+  const float* top = mixed(band.top_number, band.bottom_number, band.top);
+  const float* bottom = mixed(band.bottom_number, band.top_number, band.bottom);
+  const Limit limit(bounds.threshold, bounds.strict);
+  for (std::int64_t y = band.first_row; y < band.first_row + band.rows; ++y, words += stride) {
+    compare_across<false>(top, bottom, grid.first_row_weights[y], grid.second_row_weights[y], limit, begin, end, words,
+                          [](auto&&...) {});
+  }
+}
+
+// The cells that are not known, by bits of word k.
+inline std::uint64_t open_cells(const PasteGrid& grid, const PasteBand& band, std::int64_t k) {
+  const std::uint64_t known =
+      corners(band.top_sure, band.bottom_sure, k) | corners(band.top_never, band.bottom_never, k);
+  return ~known & bits_within(k, 0, grid.cells);
+}
+
+// Whether a band takes fewer vectors whole than by cells.
+inline bool mostly_open(const PasteGrid& grid, const PasteBand& band) {
+  const std::int64_t pixels = grid.starts[grid.cells] - grid.starts[0], of_cell = pixels / grid.cells;
+  std::int64_t open = 0;
+  for (std::int64_t k = 0; 64 * k < grid.cells; ++k) open += __builtin_popcountll(open_cells(grid, band, k));
+  return 2 * open * (of_cell > kBlock ? of_cell : kBlock) > pixels;
+}
+
 void paste(const PasteGrid& grid, const PasteBand& band, const PasteBounds& bounds, std::uint64_t* words,
            std::int64_t stride) {
+  const bool finite = bounds.threshold - bounds.threshold == 0;
+  if (finite && mostly_open(grid, band)) return paste_whole(grid, band, bounds, words, stride);
   const std::int64_t origin = grid.starts[0] / 64 * 64;
   const std::size_t bytes = static_cast<std::size_t>((grid.starts[grid.cells] - 1 - origin) / 64 + 1) * 8;
   std::memset(words, 0, bytes);
@@ -185,9 +245,7 @@ void paste(const PasteGrid& grid, const PasteBand& band, const PasteBounds& boun
   });
   for (std::int64_t y = 1; y < band.rows; ++y) std::memcpy(words + y * stride, words, bytes);
   for (std::int64_t k = 0; 64 * k < grid.cells; ++k) {
-    std::uint64_t open = ~(sure(k) | corners(band.top_never, band.bottom_never, k));
-    if (64 * k + 64 > grid.cells) open &= (std::uint64_t{1} << (grid.cells % 64)) - 1;
-    for (; open != 0; open &= open - 1) {
+    for (std::uint64_t open = open_cells(grid, band, k); open != 0; open &= open - 1) {
       const std::int64_t cell = 64 * k + __builtin_ctzll(open);
       if (bounds.strict) {
         paste_cell<true>(grid, band, bounds, cell, words, stride);

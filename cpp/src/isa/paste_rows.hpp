@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "isa/row_pair.hpp"
 #include "rapidmask/paste.hpp"
 
 namespace rapidmask {
@@ -18,15 +19,18 @@ struct PasteBounds {
 struct PasteGrid {
   std::int64_t cells;                                   // in a row of the padded mask
   const std::int64_t* starts;                           // (cells + 1) the first pixel of each cell, then the end
-  const float *first_weights, *second_weights;          // of pixel starts[0] + k, and kMostLanes more
+  const std::int32_t* firsts;                           // the cell of pixel starts[0] + k, and of kMostLanes more
+  const float *first_weights, *second_weights;          // likewise
   const float *first_row_weights, *second_row_weights;  // of each row of a band
+  RowPair* mixed;  // rows mixed along: memory for the pixels of the words that `paste` writes, and kMostLanes more
 
   static constexpr int kMostLanes = 16;
 };
 
 // The rows of pixels between two rows of a padded mask.
 struct PasteBand {
-  const float *top, *bottom;                    // (cells + 1) values: the last column is there twice
+  std::int64_t top_number, bottom_number;
+  const float *top, *bottom;  // (cells + 1) values: the last column is there twice; kMostLanes more are readable
   const std::uint64_t *top_sure, *bottom_sure;  // as `classify` gives them
   const std::uint64_t *top_never, *bottom_never;
   std::int64_t first_row, rows;  // in the grid's weights of rows

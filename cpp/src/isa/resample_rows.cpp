@@ -6,13 +6,12 @@
 #include "isa/blocks.hpp"
 #include "isa/streams.hpp"
 #include "isa/sure_blocks.hpp"
+#include "isa/whole_rows.hpp"
 #include "isa/widen.hpp"
 #include "isa/words.hpp"
 
 namespace rapidmask {
 namespace {
-
-constexpr int kBlocksInWord = 64 / kBlock;
 
 template <class T>
 void values_of(const T* from, std::int64_t n, Activation activation, float* to) {
@@ -63,27 +62,6 @@ inline void store_spread(std::uint64_t* words, Spread spread) { std::memcpy(word
 #endif
 constexpr int kSpreadWords = 32 / kBlocksInWord;
 
-// Two columns of an input row, mixed for every column of a block.
-struct Mixture {
-  Indices first, second;
-  Block first_weight, second_weight;
-
-  Mixture(const std::int32_t* indices, const float* weights)
-      : first(load_indices(indices)),
-        second(load_indices(indices + kBlock)),
-        first_weight(load_block(weights)),
-        second_weight(load_block(weights + kBlock)) {}
-  template <bool kInWindow>
-  Block of(const float* window) const {
-    if constexpr (kInWindow) {
-      const Block columns = load_block(window);
-      return mix(at(columns, first), at(columns, second), first_weight, second_weight);
-    } else {
-      return mix(gather(window, first), gather(window, second), first_weight, second_weight);
-    }
-  }
-};
-
 inline Block mix_rows(const Block* rows, const RowTap& tap) {
   const Block product = splat_block(tap.first_weight) * rows[tap.first];
   if (tap.second_weight == 0) return rows[tap.first];
@@ -95,25 +73,25 @@ template <bool kTwice, bool kInWindow>
 inline void rows_of_block(const ResamplePlanView& plan, const RowBand& band, const float* const* inputs,
                           std::int64_t block, Block* rows) {
   const ColumnBlocks& columns = plan.columns;
-  const std::int64_t pattern = columns.pattern[block], window = columns.window[block];
+  const std::int64_t window = columns.window[block];
+  const std::int32_t* indices = columns.indices + columns.places[block];
+  const float* weights = columns.weights + columns.weighed[block];
   if constexpr (kTwice) {
-    const std::int32_t* indices = columns.indices + 4 * kBlock * pattern;
-    const float* weights = columns.weights + 6 * kBlock * pattern;
     Block lefts[kMaxBandInputs], rights[kMaxBandInputs];
     {
-      const Mixture left(indices, weights), right(indices + 2 * kBlock, weights + 2 * kBlock);
+      const Mixture left(indices, weights), right(indices + 2 * kBlock, weights + kBlock);
       for (int k = 0; k < band.input_count; ++k) {
         lefts[k] = left.of<kInWindow>(inputs[k] + window);
         rights[k] = right.of<kInWindow>(inputs[k] + window);
       }
     }
-    const Block left_weight = load_block(weights + 4 * kBlock), right_weight = load_block(weights + 5 * kBlock);
+    const Block right_weight = load_block(weights + 2 * kBlock), left_weight = splat_block(1) - right_weight;
     const RowTap* middles = plan.middles + band.middle_begin;
     for (int k = 0; k < band.middle_count; ++k) {
       rows[k] = mix(mix_rows(lefts, middles[k]), mix_rows(rights, middles[k]), left_weight, right_weight);
     }
   } else {
-    const Mixture mixture(columns.indices + 2 * kBlock * pattern, columns.weights + 2 * kBlock * pattern);
+    const Mixture mixture(indices, weights);
     for (int k = 0; k < band.input_count; ++k) rows[k] = mixture.of<kInWindow>(inputs[k] + window);
   }
 }
@@ -235,14 +213,6 @@ inline void resample_block(const ResamplePlanView& plan, const ResampleTask& tas
   }
 }
 
-// The bits of [begin, end) within word k.
-inline std::uint64_t bits_within(std::int64_t k, std::int64_t begin, std::int64_t end) {
-  std::uint64_t bits = ~std::uint64_t{0};
-  if (64 * k < begin) bits = bits << (begin - 64 * k);
-  if (64 * (k + 1) > end) bits &= ~std::uint64_t{0} >> (64 * (k + 1) - end);
-  return bits;
-}
-
 inline void count_known(const ResampleTask& task, const std::uint64_t* known, std::int64_t first_word,
                         std::int64_t last_word, Band& band) {
   std::int64_t total = 0;
@@ -323,15 +293,59 @@ inline void give_known(const ResampleTask& task, std::int64_t first, std::int64_
   if constexpr (kCount) count_known(task, known, first, last, band);
 }
 
+// The blocks of a band of which nothing is sure, by bits of word k, among [first, last).
+inline std::uint64_t mixed_blocks(const ResampleTask& task, const RowBand& rows, std::int64_t k, std::int64_t first,
+                                  std::int64_t last) {
+  const std::uint64_t sure =
+      in_all_rows(task, rows, task.sure.foreground, k) | in_all_rows(task, rows, task.sure.background, k);
+  return ~sure & bits_within(k, first, last);
+}
+
+// Whether a band's rows take less time whole than block by block.
+inline bool mostly_mixed(const ResampleTask& task, const RowBand& rows) {
+  const std::int64_t first = task.x_begin / kBlock, last = (task.x_end + kBlock - 1) / kBlock;
+  std::int64_t mixed = 0;
+  for (std::int64_t k = first / 64; 64 * k < last; ++k) {
+    mixed += __builtin_popcountll(mixed_blocks(task, rows, k, first, last));
+  }
+  return 2 * mixed > last - first;
+}
+
+inline bool is_finite(float x) { return x - x == 0; }
+
+// Interpolates all of a band.
+template <bool kFourfold, bool kCount>
+inline void give_whole(const ResamplePlanView& plan, const ResampleTask& task, const Band& band, WholeRows& whole) {
+  const RowTap* taps = plan.rows + band.y_begin;
+  const Foreground& foreground = task.foreground;
+  const Limit limit(foreground.threshold, foreground.strict);
+  const Limit high(foreground.high, foreground.strict), low(foreground.low, foreground.strict);
+  for (std::int64_t y = 0; y < band.y_end - band.y_begin; ++y) {
+    [[maybe_unused]] std::uint64_t any = 0;
+    const auto count = [&](std::int64_t k, const Block* values, std::uint64_t bits) {
+      if constexpr (kCount) {
+        ResampleCounts& counts = *task.counts;
+        const std::uint64_t within = bits_within(k, task.x_begin, task.x_end);
+        any |= bits;
+        counts.columns[k] |= bits;
+        counts.area += __builtin_popcountll(bits);
+        counts.above_high += __builtin_popcountll(beyond<true, kFourfold>(values, high) & within);
+        counts.above_low += __builtin_popcountll(beyond<true, kFourfold>(values, low) & within);
+      }
+    };
+    const auto rows = whole.mixed_by(*band.rows, taps[y]);
+    compare_across<kFourfold>(rows.first, rows.second, taps[y].first_weight, taps[y].second_weight, limit, task.x_begin,
+                              task.x_end, band.words + y * band.row_words, count);
+    if constexpr (kCount) band.busy[y] = any != 0;
+  }
+}
+
 // Interpolates the blocks of a band of which nothing is sure.
 template <bool kTwice, bool kInWindow, bool kStrict, bool kCount>
 inline void give_mixed(const ResamplePlanView& plan, const ResampleTask& task, const Band& band, Counters& counters) {
   const std::int64_t first = task.x_begin / kBlock, last = (task.x_end + kBlock - 1) / kBlock;
   for (std::int64_t k = first / 64; 64 * k < last; ++k) {
-    std::uint64_t mixed = ~(in_all_rows(task, *band.rows, task.sure.foreground, k) |
-                            in_all_rows(task, *band.rows, task.sure.background, k));
-    mixed &= bits_within(k, first, last);
-    for (; mixed != 0; mixed &= mixed - 1) {
+    for (std::uint64_t mixed = mixed_blocks(task, *band.rows, k, first, last); mixed != 0; mixed &= mixed - 1) {
       const std::int64_t block = 64 * k + __builtin_ctzll(mixed);
       const std::int64_t x = block * kBlock;
       std::uint32_t valid = kAllOfBlock;
@@ -348,6 +362,10 @@ void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
   const std::int64_t row_words = (plan.out_columns + 63) / 64;
   std::uint32_t busy[kMaxBandRows];
   Counters counters;
+  WholeRows whole(plan, task);
+  const Foreground& limits = task.foreground;
+  const bool finite = is_finite(limits.threshold) && (!kCount || (is_finite(limits.high) && is_finite(limits.low)));
+  const bool may_be_whole = plan.whole_rows && finite;
   for (std::int64_t b = task.band_begin; b < task.band_end; ++b) {
     const RowBand& rows = plan.bands[b];
     Band band{};
@@ -358,11 +376,19 @@ void resample_as(const ResamplePlanView& plan, const ResampleTask& task) {
     band.words = task.packed != nullptr ? task.packed + band.y_begin * row_words : task.line + row_words + kLineSlack;
     band.busy = busy;
     for (int k = 0; k < rows.input_count; ++k) band.inputs[k] = task.input + rows.inputs[k] * task.stride;
-    if (task.streams) {  // whole rows are given
+    if (task.streams && last_word - first_word < row_words) {  // rows are given to their ends
       std::memset(band.words, 0, static_cast<std::size_t>((band.y_end - band.y_begin) * row_words) * 8);
     }
-    give_known<kCount>(task, first_word, last_word, band);
-    give_mixed<kTwice, kInWindow, kStrict, kCount>(plan, task, band, counters);
+    if (may_be_whole && mostly_mixed(task, rows)) {
+      if (whole.fourfold()) {
+        give_whole<kHasFourfold, kCount>(plan, task, band, whole);
+      } else {
+        give_whole<false, kCount>(plan, task, band, whole);
+      }
+    } else {
+      give_known<kCount>(task, first_word, last_word, band);
+      give_mixed<kTwice, kInWindow, kStrict, kCount>(plan, task, band, counters);
+    }
     if constexpr (kCount) {
       for (std::int64_t y = band.y_begin; y < band.y_end; ++y) {
         if (busy[y - band.y_begin] == 0) continue;

@@ -3,7 +3,8 @@
 // Output columns are taken in blocks of as many as a vector has lanes, output rows in bands that mix the same input
 // rows. First it is found, per input row and block, whether all that the block mixes is surely foreground or surely
 // background (`sure_bounds`); where that holds in all rows of a band, the block's bits are known, and only the others
-// are interpolated: on smooth logits, those that an outline crosses.
+// are interpolated: on smooth logits, those that an outline crosses. Where little of a band is known, as in noise, its
+// rows are interpolated whole.
 #pragma once
 
 #include <cstdint>
@@ -37,19 +38,29 @@ struct ColumnBlocks {
   const std::int32_t* window;
   const std::int32_t* begin;  // the input columns that are mixed: [begin, end)
   const std::int32_t* end;
-  const std::int32_t* pattern;  // of indices and weights
+  const std::int64_t* places;   // of its indices
+  const std::int64_t* weighed;  // of its weights
   const std::int32_t* indices;  // vectors of first and second columns; where columns are resized twice, two of each
-  const float* weights;         // vectors of weights of these; of the two middle columns at last
+  const float* weights;         // vectors of second weights of these; at last, of the two middle columns
   bool in_window;               // every block's columns are within one vector from its window
+  std::int64_t period;          // so many blocks farther, most have the same indices
 };
 
 struct ResamplePlanView {
   ColumnBlocks columns;
+  ColumnBlocks to_middle, to_out;  // each of two resizings by itself
+  std::int64_t first_middle;       // where the middle columns begin that are kept
   std::int64_t out_columns;
   const RowBand* bands;
-  const RowTap* middles;  // of input rows of the band
-  const RowTap* rows;     // per output row: of middle rows of the band, or of its input rows
+  const RowTap* middles;            // of input rows of the band
+  const std::int64_t* middle_rows;  // their numbers
+  const RowTap* rows;               // per output row: of middle rows of the band, or of its input rows
   bool twice;
+  bool whole_rows;          // rows may be interpolated whole
+  bool fourfold;            // columns are four times as many
+  std::int64_t row_floats;  // of one such row
+
+  std::int64_t row_count() const { return twice ? 5 : 2; }
 };
 
 // What is known of whole blocks, per input row: `words` words of one bit per block.
@@ -76,6 +87,7 @@ struct ResampleTask {
   std::uint8_t* dense;     // the mask's pixels, or null
   bool streams;            // pixels go past the caches, in whole rows
   std::uint64_t* line;     // scratch: kMaxBandRows + 1 rows of words, and kLineSlack
+  float* rows;             // scratch: as many whole rows as the plan tells
   ResampleCounts* counts;  // or null
 };
 
