@@ -17,13 +17,13 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import compare
 import rapidmask
+from text import duration, git, ratio, slug, table
 
 FAMILIES = (
     "threshold",
@@ -67,10 +67,6 @@ def cpu_name() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name.lower())).strip("-")
-
-
 def machine() -> dict[str, Any]:
     return {
         "cpu": cpu_name(),
@@ -89,13 +85,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def provenance() -> dict[str, Any]:
@@ -163,14 +152,6 @@ def run_family(family: str, level: str, threads: int, options: argparse.Namespac
 # How it is shown
 
 
-def duration(ms: float) -> str:
-    return f"{ms:#.3g} ms" if ms >= 0.1 else f"{ms * 1e3:#.3g} µs"
-
-
-def ratio(value: float) -> str:
-    return f"{value:.2f}×" if value < 9.95 else f"{value:.0f}×"
-
-
 def robustness(row: dict[str, Any], before: str) -> str:
     """How the time for a pixel compares with that in a case of ordinary content, where that is asked."""
     content = row.get("content")
@@ -198,10 +179,6 @@ def verdict(row: dict[str, Any]) -> list[str]:
     if row.get("against"):
         bar += f", set for {row['against']}"
     return [bar, goal]
-
-
-def table(header: list[str], lines: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *lines]) + "\n"
 
 
 def family_table(rows: list[dict[str, Any]]) -> str:

@@ -53,6 +53,11 @@ class OnDevice:
             outputs = [a for a in arguments[-1:] if isinstance(a, np.ndarray) and name in self.with_out]
             moved = [self.torch.from_numpy(np.array(a)).cuda() if isinstance(a, np.ndarray) else a for a in arguments]
             result = function(*moved)
+            if result is None:  # it changed what it was given
+                for given, changed in zip(arguments, moved, strict=True):
+                    if isinstance(given, np.ndarray) and given.flags.writeable:
+                        given[...] = changed.cpu().numpy()
+                return None
             if isinstance(result, tuple):
                 host = tuple(None if part is None else part.cpu().numpy() for part in result)
                 for out in outputs:
@@ -77,6 +82,12 @@ def backend(request):
     module = OnDevice() if request.param == "cuda" else importlib.import_module("rapidmask._emu")
     with _dispatch.serve_host_memory_by(module):
         yield request.param
+
+
+@pytest.fixture(params=["emu", *(["cuda"] if HAS_DEVICE else [])])
+def kernels(request):
+    """The module whose kernels serve NumPy arrays, where a test names it: the emulator's, then the device's."""
+    return OnDevice() if request.param == "cuda" else importlib.import_module("rapidmask._emu")
 
 
 @pytest.fixture(params=rapidmask.isa_levels())

@@ -1,7 +1,8 @@
-"""Every CUDA kernel runs on small arrays under the emulator, and gives what the CPU gives.
+"""Every CUDA kernel runs on small arrays under the emulator, and on a device, and gives what the CPU gives.
 
 This is the file that `.ci/sanitize` repeats with `_emu` built under the address and thread sanitizers, which end the
-process where a kernel leaves its memory or races. A family adds the calls that reach its kernels to `CALLS`.
+process where a kernel leaves its memory or races, and `benchmarks/gpu.py` on a device under compute-sanitizer. A family
+adds the calls that reach its kernels to `CALLS`.
 """
 
 import dataclasses
@@ -186,18 +187,27 @@ CALLS = {
 for method in METHODS:
     images = [BYTES, WORDS, INTEGERS, FLOATS] if method != "minimum" else [BYTES // 9 * 9 + 4 * (BYTES > 128)]
     CALLS[f"threshold_{method}"] = over(getattr(rapidmask, f"threshold_{method}"), images)
-OF_COMPONENTS = {
-    "label": over(rapidmask.label, [MASKS, SPIRALS, PACKED, WIDE]),
-    "label of volumes": over(rapidmask.label, [VOLUMES], connectivity=26),
-    "component_areas": over(rapidmask.component_areas, [MASKS, SPIRALS, WIDE]),
-    "remove_small_objects": over(rapidmask.remove_small_objects, [MASKS, SPIRALS, PACKED, WIDE], 9),
-    "remove_small_holes": over(rapidmask.remove_small_holes, [MASKS, PACKED, WIDE], 9, border_is_hole=False),
-    "remove_small_regions": over(rapidmask.remove_small_regions, [MASKS, PACKED, WIDE], 9),
-    "fill_holes": over(rapidmask.fill_holes, [MASKS, SPIRALS, PACKED, WIDE]),
-    "fill_holes of volumes": over(rapidmask.fill_holes, [~VOLUMES], connectivity=26),
-    "clear_border": over(rapidmask.clear_border, [MASKS, PACKED]),
-    "keep_largest": over(rapidmask.keep_largest, [MASKS, SPIRALS, WIDE]),
-    "keep the largest nine": over(rapidmask.keep_largest, [MASKS, WIDE], 9),
+
+
+def of_components(masks, spirals, wide):
+    """The calls of what has kernels for masks that fit in a block's shared memory, and others for those that do not."""
+    packed = rapidmask.pack(masks)
+    return {
+        "label": over(rapidmask.label, [masks, spirals, packed, wide]),
+        "label of volumes": over(rapidmask.label, [VOLUMES], connectivity=26),
+        "component_areas": over(rapidmask.component_areas, [masks, spirals, wide]),
+        "remove_small_objects": over(rapidmask.remove_small_objects, [masks, spirals, packed, wide], 9),
+        "remove_small_holes": over(rapidmask.remove_small_holes, [masks, packed, wide], 9, border_is_hole=False),
+        "remove_small_regions": over(rapidmask.remove_small_regions, [masks, packed, wide], 9),
+        "fill_holes": over(rapidmask.fill_holes, [masks, spirals, packed, wide]),
+        "fill_holes of volumes": over(rapidmask.fill_holes, [~VOLUMES], connectivity=26),
+        "clear_border": over(rapidmask.clear_border, [masks, packed]),
+        "keep_largest": over(rapidmask.keep_largest, [masks, spirals, wide]),
+        "keep the largest nine": over(rapidmask.keep_largest, [masks, wide], 9),
+    }
+
+
+OF_SCORES = {
     "hysteresis_threshold": over(rapidmask.hysteresis_threshold, [FLOATS], 0.0, 1.5),
     "clean_scores": over(rapidmask.clean_scores, [FLOATS, FLOATS.astype(np.float16)], **CLEANING),
     "clean_scores in place": lambda: [
@@ -205,9 +215,17 @@ OF_COMPONENTS = {
         for scores in (FLOATS.copy(), FLOATS.astype(np.float64))
     ],
 }
-for name, call in OF_COMPONENTS.items():
+for name, call in {**of_components(MASKS, SPIRALS, WIDE), **OF_SCORES}.items():
     CALLS[name] = call
     CALLS[f"{name}, in tiles"] = in_tiles(call)
+
+# For a device, whose shared memory is what it is: masks beyond it. The emulator would take long for them.
+LARGE = RANDOM.random((2, 400, 501)) < 0.6
+LARGE_SCORES = RANDOM.normal(size=(2, 400, 501)).astype(np.float32)
+LARGE_CALLS = {
+    **of_components(LARGE, LARGE[:, :, ::-1].copy(), LARGE[:1]),
+    "clean_scores": over(rapidmask.clean_scores, [LARGE_SCORES, LARGE_SCORES.astype(np.float16)], **CLEANING),
+}
 
 
 def assert_same(result, expected):
@@ -236,8 +254,22 @@ def launched_by(name):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_kernels_give_what_the_cpu_gives(name):
-    launched_by(name)
+def test_kernels_give_what_the_cpu_gives(name, kernels):
+    if kernels is _emu:
+        launched_by(name)
+        return
+    with _dispatch.serve_host_memory_by(kernels):
+        result = CALLS[name]()
+    assert_same(result, CALLS[name]())
+
+
+@pytest.mark.parametrize("name", LARGE_CALLS)
+def test_kernels_of_large_masks_on_a_device(name, kernels):
+    if kernels is _emu:
+        pytest.skip("for a device: the emulator runs these kernels on small masks, in tiles")
+    with _dispatch.serve_host_memory_by(kernels):
+        result = LARGE_CALLS[name]()
+    assert_same(result, LARGE_CALLS[name]())
 
 
 def test_every_kernel_is_launched_and_by_its_own_name():
