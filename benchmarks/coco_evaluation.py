@@ -29,7 +29,7 @@ _CATEGORIES = 80
 _CATEGORIES_OF_IMAGE = 3
 _DETECTIONS_OF_INSTANCE = 5  # a detector gives many for each object, most of low scores
 _FUNCTIONS = ("area", "decode", "encode", "frPyObjects", "iou", "merge", "toBbox")
-_BEFOREHAND = ("compared", "encode_polygons", "foresee_measures", "foresee_overlaps")  # of the drop-in, for many masks
+_BEFOREHAND = ("compared", "encode_polygons", "foresee_overlaps", "measure_results")  # of the drop-in, for many masks
 
 
 def outline(rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,6 @@ import pytest
 
 import rapidmask
 from inputs import hostile_masks, refuses
-from rapidmask.compat import _coco_evaluation
 from rapidmask.compat import pycocotools as ours
 
 theirs = pytest.importorskip("pycocotools.mask")
@@ -378,8 +377,10 @@ def test_a_result_at_fault_is_refused_as_by_itself():
             truth.loadRes(results)
         with pytest.raises(AssertionError, match="not an array"):
             truth.loadRes({})
+        unknown = [one | {"image_id": 9} for one in annotated()[1]]
+        with pytest.raises(AssertionError, match="do not correspond"):
+            truth.loadRes(unknown)
         assert gc.isenabled()
-        assert not _coco_evaluation.measures
 
 
 def test_what_upstream_gives_one_by_one_can_be_written_to():

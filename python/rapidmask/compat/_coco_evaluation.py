@@ -1,16 +1,19 @@
-"""What an evaluation is about to ask of ``pycocotools.mask``, mask by mask, worked out for all masks at once.
+"""What an evaluation asks of ``pycocotools.mask``, mask by mask, worked out for all masks at once.
 
-``COCO.loadRes`` asks for the area and the box of each result, ``COCOeval.evaluate`` for the run lengths of each polygon
-and for the overlaps of each category in each image. Here the answers of all these calls are there before upstream's own
-code makes them: it runs as it is, and `area`, `toBbox` and `iou` give what they would have given. Whatever is not
-foreseen is worked out when it is asked for.
+``COCO.loadRes`` wants the area and the box of each result, ``COCOeval.evaluate`` the run lengths of each polygon and
+the overlaps of each category in each image. The first is done anew here for results that are masks. Of the second,
+upstream's own code runs as it is: polygons are run lengths, and overlaps are there, before it asks for them, and `iou`
+gives what it would have given. Whatever is not foreseen is worked out when it is asked for.
 """
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import operator
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,11 +28,11 @@ _Call = tuple[list[RLE], list[RLE], list[int]]  # detections, truths and iscrowd
 # What upstream is about to meet too, and to report for the mask that is at fault.
 _NOT_FORESEEN = (KeyError, OverflowError, TypeError, ValueError)
 
-# Answers by the identities of the arguments, which are held beside them so that no others get theirs: whoever asks, of
+# Overlaps by the identities of the arguments, which are held beside them so that no others get theirs: whoever asks, of
 # whatever thread, they are right until the arguments are changed. They are forgotten when upstream's function is left.
-measures: dict[int, tuple[RLE, Any, Any]] = {}  # the area and the box
 _overlaps: dict[tuple[int, ...], tuple[list[RLE], list[RLE], Any]] = {}
-_within = 0  # calls of upstream's functions, at whose end answers are forgotten
+_SCORE, _SEGMENTATION, _CROWD = map(operator.itemgetter, ("score", "segmentation", "iscrowd"))
+_within = 0  # calls of upstream's function, at whose end overlaps are forgotten
 
 
 def overlaps_of(detections: list[RLE], truths: list[RLE], iscrowd: Any) -> Any:
@@ -46,11 +49,25 @@ def load_results(upstream: Callable[..., Any], self: Any, resFile: Any) -> Any:
     if type(resFile) is str:
         with open(resFile) as file:
             results = json.load(file)
-    with _foresight():
-        # Of annotations with boxes, upstream takes the areas of these.
-        if type(results) is list and results and "bbox" not in results[0]:
-            foresee_measures(results)
-        return upstream(self, results)
+    start = time.perf_counter()
+    with _without_collection():
+        measures = measure_results(self, results)
+        if measures is None:
+            return upstream(self, results)
+        print("Loading and preparing results...")
+        loaded = sys.modules[upstream.__module__].COCO()
+        loaded.dataset["info"] = copy.deepcopy(self.dataset.get("info", {}))
+        loaded.dataset["images"] = list(self.dataset["images"])
+        loaded.dataset["categories"] = copy.deepcopy(self.dataset["categories"])
+        for i, (one, area, box) in enumerate(zip(results, *measures, strict=True), 1):
+            one["area"] = area
+            one.setdefault("bbox", box)
+            one["id"] = i
+            one["iscrowd"] = 0
+        print(f"DONE (t={time.perf_counter() - start:0.2f}s)")
+        loaded.dataset["annotations"] = results
+        loaded.createIndex()
+    return loaded
 
 
 def evaluate(upstream: Callable[..., Any], self: Any) -> Any:
@@ -73,30 +90,45 @@ def prepare(upstream: Callable[..., Any], self: Any) -> Any:
 
 @contextmanager
 def _foresight() -> Iterator[None]:
-    """Answers are forgotten in the end. Python's search for garbage, which upstream's many lists set off, waits."""
+    """Within, overlaps may be foreseen; in the end they are forgotten."""
     global _within
+    _within += 1
+    try:
+        with _without_collection():
+            yield
+    finally:
+        _within -= 1
+        _overlaps.clear()
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Within, Python's search for garbage, which the many lists and dictionaries set off over and over, waits."""
     collecting = gc.isenabled()
     gc.disable()
-    _within += 1
     try:
         yield
     finally:
-        _within -= 1
-        measures.clear()
-        _overlaps.clear()
         if collecting:
             gc.enable()
 
 
-def foresee_measures(results: list[dict[str, Any]]) -> None:
-    """Work out the areas and boxes of results."""
+def measure_results(annotations: Any, results: Any) -> tuple[list[Any], list[Any]] | None:
+    """Return the areas and boxes of results that are masks of images that there are; None of others."""
+    if type(results) is not list or not results or {"bbox", "caption"} & set(results[0]):
+        return None  # upstream takes the boxes that the first has for those of all
+    areas: list[Any] = []
+    boxes: list[Any] = []
     try:
-        masks = [one["segmentation"] for one in results]
-        for some in _pieces(masks, 1024):
-            areas, boxes = _cpu.coco_measure(some)
-            measures.update(zip(map(id, some), zip(some, areas, boxes, strict=True), strict=True))
+        if not set(annotations.getImgIds()).issuperset(one["image_id"] for one in results):
+            return None
+        for some in _pieces(results, 1024):
+            measured = _cpu.coco_measure([one["segmentation"] for one in some])
+            areas.extend(measured[0])
+            boxes.extend(measured[1])
     except _NOT_FORESEEN:
-        return
+        return None
+    return areas, boxes
 
 
 def foresee_overlaps(calls: list[_Call]) -> None:
@@ -155,15 +187,17 @@ def compared(evaluation: Any) -> list[_Call]:
         compared = [[(image, category) for category in params.catIds] for image in params.imgIds]
     calls = []
     for keys in compared:
-        expected = [one for key in keys for one in truths.get(key, ())]
-        found = [one for key in keys for one in detections.get(key, ())]
+        expected = _listed(truths, keys)
+        found = _listed(detections, keys)
         if expected and found:
-            found.sort(key=operator.itemgetter("score"), reverse=True)
+            best = sorted(found, key=_SCORE, reverse=True)[: params.maxDets[-1]]
             calls.append(
-                (
-                    [one["segmentation"] for one in found[: params.maxDets[-1]]],
-                    [one["segmentation"] for one in expected],
-                    [int(one["iscrowd"]) for one in expected],
-                )
+                (list(map(_SEGMENTATION, best)), list(map(_SEGMENTATION, expected)), list(map(_CROWD, expected)))
             )
     return calls
+
+
+def _listed(annotations: dict[Any, list[dict[str, Any]]], keys: list[Any]) -> list[dict[str, Any]]:
+    if len(keys) == 1:
+        return annotations.get(keys[0], [])
+    return [one for key in keys for one in annotations.get(key, ())]

@@ -10,7 +10,7 @@ last axis, boxes ``[x, y, w, h]``. Differences, all of them where pycocotools gi
 - NaN, infinity and coordinates beyond 2^27 in polygons and boxes raise ValueError. pycocotools uses up the memory.
 - `decode` of an empty list raises ValueError, and sizes of more than 2^32 - 1 pixels do.
 
-Under `rapidmask.patch`, what ``COCO.loadRes`` and ``COCOeval.evaluate`` ask of each mask by itself is worked out for
+Under `rapidmask.patch`, what ``COCO.loadRes`` and ``COCOeval.evaluate`` want of each mask by itself is worked out for
 all masks at once, on all threads.
 """
 
@@ -27,7 +27,6 @@ from .. import _cpu
 from .._upstream import Around, Upstream
 from ..ops.rle import _encode_coco
 from . import _coco_evaluation
-from ._coco_evaluation import measures
 
 RLE = dict[str, Any]
 
@@ -52,14 +51,12 @@ def decode(rleObjs: RLE | list[RLE]) -> npt.NDArray[np.uint8]:
 
 def area(rleObjs: RLE | list[RLE]) -> Any:
     """Count the pixels: a uint32 for a dictionary, an array for a list."""
-    foreseen = measures.get(id(rleObjs))
-    return _cpu.coco_area(rleObjs) if foreseen is None else foreseen[1]
+    return _cpu.coco_area(rleObjs)
 
 
 def toBbox(rleObjs: RLE | list[RLE]) -> Any:
     """Return the box ``[x, y, w, h]`` of a dictionary, or ``(n, 4)`` of a list; zeros for an empty mask."""
-    foreseen = measures.pop(id(rleObjs), None)  # once: who gets a box may write to it
-    return _cpu.coco_to_bbox(rleObjs) if foreseen is None else foreseen[2]
+    return _cpu.coco_to_bbox(rleObjs)
 
 
 def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
