@@ -39,6 +39,7 @@ from gpu_inputs import (
 
 Function = Callable[..., Any]
 _BIT = 0.125
+_CUCIM_MORPHOLOGY = "cucim.core.operations.morphology"
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,12 @@ def same_bits(ours: Any, theirs: Any) -> None:
     ours = tensor(ours.data)
     theirs = tensor(theirs).reshape(*ours.shape[:2], -1)
     assert bool((ours[..., : theirs.shape[-1]] == theirs).all()), "bits differ"
+
+
+def same_corners(ours: Any, theirs: Any) -> None:
+    """Torchvision's last row and column are within the mask, ours one past it."""
+    same(tensor(ours)[:, 2:] - 1, tensor(theirs)[:, 2:])
+    same(tensor(ours)[:, :2], tensor(theirs)[:, :2])
 
 
 def same_partition(ours: Any, theirs: Any) -> None:
@@ -287,6 +294,24 @@ def operations(s: Scale) -> list[Operation]:
         same_partition,
         needs="sam2._C",
     )
+    cucim = Peer(
+        "cuCIM label, plane by plane",
+        each(lambda m: importlib.import_module("cucim.skimage.measure").label(cp(m), connectivity=2)),
+        same_partition,
+        needs="cucim.skimage.measure",
+    )
+    kornia = Peer(  # stops after so many steps, whether or not all components are whole
+        "kornia connected_components, 100 steps",
+        lambda m: importlib.import_module("kornia.contrib").connected_components(m[:, None].float(), 100),
+        None,
+        needs="kornia.contrib",
+    )
+    cucim_distances = Peer(
+        "cuCIM distance_transform_edt, plane by plane",
+        each(lambda m: importlib.import_module(_CUCIM_MORPHOLOGY).distance_transform_edt(cp(m))),
+        close(1e-5),
+        needs=_CUCIM_MORPHOLOGY,
+    )
     fill = Peer(
         "cupy binary_fill_holes, plane by plane", lambda p, m: [nd(m).binary_fill_holes(cp(x)) for x in m], same
     )
@@ -331,7 +356,15 @@ def operations(s: Scale) -> list[Operation]:
         ),
         Operation(
             "measure", "boxes of bools", frames, lambda m: rapidmask.masks_to_boxes(m), lambda s: whole,
-            [Peer("torch any and argmax", torch_boxes, same)], floors=1.5,
+            [
+                Peer("torch any and argmax", torch_boxes, same),
+                Peer(
+                    "torchvision masks_to_boxes",
+                    lambda m: importlib.import_module("torchvision.ops").masks_to_boxes(m), same_corners,
+                    needs="torchvision.ops",
+                ),
+            ],
+            floors=1.5,
         ),
         Operation(
             "measure", "stability scores, f32", large_logits, lambda x: rapidmask.stability_score(x),
@@ -339,11 +372,11 @@ def operations(s: Scale) -> list[Operation]:
         ),
         Operation(
             "components", "bool → int32 labels, frames", frames, lambda m: rapidmask.label(m), lambda s: 5 * whole,
-            [label_all, sam2], floors=2, times=6,
+            [label_all, sam2, cucim], floors=2, times=6,
         ),
         Operation(
             "components", "bool → int32 labels, small", small_masks, lambda m: rapidmask.label(m),
-            lambda s: 5 * s.small_pixels, [label_all, sam2], times=50,
+            lambda s: 5 * s.small_pixels, [label_all, sam2, cucim, kornia], times=50,
         ),
         Operation(
             "components", "table without labels, bits", frames,
@@ -399,7 +432,8 @@ def operations(s: Scale) -> list[Operation]:
                 Peer(
                     "cupy distance_transform_edt, plane by plane",
                     each(lambda m: nd(m).distance_transform_edt(cp(m))), close(1e-5),
-                )
+                ),
+                cucim_distances,
             ],
             floors=5, times=10,
         ),

@@ -599,9 +599,13 @@ SQUARE = np.ones((3, 3), bool)
             ValueError,
             "erode: out must have shape (3, 3), got shape (3, 4)",
         ),
-        (lambda: rapidmask.erode(EYE, SQUARE, out=EYE), ValueError, "erode: out must not overlap the input"),
     ],
 )
 def test_errors(backend, call, error, text):
     with refuses(error, text):
         call()
+
+
+def test_out_that_overlaps_the_input_is_refused(backend):
+    with refuses(ValueError, "erode: out must not overlap the input"):
+        rapidmask.erode(EYE, SQUARE, out=EYE)
