@@ -27,6 +27,7 @@ import numpy.typing as npt
 from .._upstream import Upstream
 from ..ops import components, measure
 from ..ops.clean_scores import clean_scores
+from ..ops.pack import pack
 from ..ops.rle import rle_encode
 from .pycocotools import frPyObjects
 
@@ -98,16 +99,15 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
     if mode not in ("holes", "islands") or not -(2**62) < area_thresh < 2**62:
         raise NotImplementedError("remove_small_regions: mode must be 'holes' or 'islands', area_thresh a number")
     least = max(0, math.ceil(area_thresh))
-    if mode == "holes":
-        result = components.remove_small_holes(mask, least)
-    else:
-        result = components.remove_small_objects(mask, least)
-        if not result.any():
-            if not mask.any():
-                return mask, False
-            return components.keep_largest(mask), True
-    changed = int(measure.mask_areas(result)) != int(measure.mask_areas(mask))  # pixels only come, or only go
-    return (result, True) if changed else (mask, False)
+    bits = pack(mask)  # a batch of one
+    clean = components.remove_small_holes if mode == "holes" else components.remove_small_objects
+    cleaned = clean(bits, least)
+    before, after = measure.mask_areas(bits)[0], measure.mask_areas(cleaned)[0]
+    if before == after:  # pixels only come, or only go
+        return mask, False
+    if after == 0:
+        cleaned = components.keep_largest(bits)
+    return cleaned.to_dense()[0], True
 
 
 def get_connected_components(mask: Any) -> tuple[Any, Any]:
