@@ -102,10 +102,9 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
     bits = pack(mask)  # a batch of one
     clean = components.remove_small_holes if mode == "holes" else components.remove_small_objects
     cleaned = clean(bits, least)
-    before, after = measure.mask_areas(bits)[0], measure.mask_areas(cleaned)[0]
-    if before == after:  # pixels only come, or only go
+    if np.array_equal(cleaned.data, bits.data):
         return mask, False
-    if after == 0:
+    if mode == "islands" and not cleaned.data.any():
         cleaned = components.keep_largest(bits)
     return cleaned.to_dense()[0], True
 
