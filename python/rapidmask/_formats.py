@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,7 +119,7 @@ def _stem(file: Found) -> str:
 
 
 def _read_labels(file: Found, values: Values, names: Sequence[str]) -> Annotated:
-    masks, found = rle_encode_labels(io.read_labels(file.path))
+    masks, found = rle_encode_labels(io.read_labels(file.path))[:2]
     numbers = [int(value) for value in found]
     if values == "objects":
         labels, categories = [OBJECT] * len(numbers), {OBJECT: 1}
@@ -217,7 +218,7 @@ def _read_panoptic(file: Found, content: Mapping[str, Any]) -> list[Annotated]:
         path = next((place for place in places if place.is_file()), places[0])
         segments = _entry(annotation, "segments_info", list, f"annotations[{i}]")
         by_id = {_entry(one, "id", int, f"annotations[{i}] segments"): one for one in segments}
-        masks, values = rle_encode_labels(io.read_panoptic(path))
+        masks, values = rle_encode_labels(io.read_panoptic(path))[:2]
         unknown = sorted(set(values.tolist()) - set(by_id))
         if unknown:
             raise ValueError(f"{path.name} must hold segments that are listed, got {unknown[0]}")
@@ -282,12 +283,16 @@ def write_coco(
     path: Path, items: Sequence[Annotated], categories: Mapping[str, int], *, polygons: bool = False
 ) -> None:
     """Write one COCO JSON about all pictures."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for i, item in enumerate(items, 1):
         images.append(coco_image(i, str(item.name), item.masks.size))
         first = len(annotations) + 1
         annotations += coco_records(item, categories, polygons=polygons, image_id=i, first_id=first)
-    io.write_coco(path, images, annotations, [{"id": number, "name": name} for name, number in categories.items()])
+    folders = {os.path.normpath(item.source.parent / item.pictures) for item in items if item.pictures}
+    info = {"pictures": os.path.relpath(folders.pop(), path.parent).replace(os.sep, "/")} if len(folders) == 1 else {}
+    listed = [{"id": number, "name": name} for name, number in categories.items()]
+    io.write_coco(path, images, annotations, listed, info=info)
 
 
 def write_labels(stem: Path, item: Annotated, categories: Mapping[str, int], values: Values = "objects") -> Path:
@@ -331,7 +336,7 @@ def write_panoptic(stem: Path, item: Annotated, categories: Mapping[str, int]) -
     labels = item.painted()
     stem.parent.mkdir(parents=True, exist_ok=True)
     io.write_panoptic(stem.with_name(stem.name + ".png"), labels)
-    shown, numbers = rle_encode_labels(labels)
+    shown, numbers = rle_encode_labels(labels)[:2]
     kept = [int(number) - 1 for number in numbers]
     left = Annotated(
         item.name,

@@ -20,15 +20,16 @@ from .ops.rle import rle_encode
 
 
 def masks_from_pipeline(
-    results: Sequence[Mapping[str, Any]], *, size: Sequence[SupportsIndex] | None = None
+    results: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, size: Sequence[SupportsIndex] | None = None
 ) -> tuple[RLEMasks, list[str], list[float | None]]:
     """Read the masks that an image segmentation pipeline of transformers or the Inference API gives.
 
     Parameters
     ----------
     results : sequence of N mappings
-        Each with ``mask``: a picture of Pillow, an array (H, W), or a PNG in base64 as text, with or without
-        ``data:image/png;base64,`` before it; and with ``label`` and ``score``, which may be missing or None.
+        What the pipeline or the service gives. Each with ``mask``: a picture of Pillow, an array (H, W), or a PNG in
+        base64 as text, with or without ``data:image/png;base64,`` before it; and with ``label`` and ``score``, which
+        may be missing or None.
     size : (int, int), optional
         Height and width of the picture, for an empty list; masks of another are refused.
 

@@ -142,7 +142,7 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, dict) or content.get("kind") != REVIEW or not isinstance(content.get("decisions"), list):
         raise ValueError(f"{path}: is no file of decisions from the page of `rapidmask review`")
     for i, decision in enumerate(content["decisions"]):
-        wanted = {"file": str, "name": str, "id": (int, str), "decision": str}
+        wanted: dict[str, Any] = {"file": str, "name": str, "id": (int, str), "decision": str}
         if not isinstance(decision, dict) or any(not isinstance(decision.get(k), t) for k, t in wanted.items()):
             raise ValueError(f"{path}: decisions[{i}] must have {', '.join(wanted)}")
         if decision["decision"] not in ("accept", "reject"):

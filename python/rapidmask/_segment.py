@@ -217,7 +217,7 @@ def segment(grey: Grey, method: str, options: Options) -> Segmentation:
         seen = denoise(seen, options.denoise)
     mask, value = METHODS[method](seen, options)
     if mask.shape != grey.shape:
-        mask = upsample_masks(mask.astype(np.float32), grey.shape, threshold=0.5)
+        mask = np.asarray(upsample_masks(mask.astype(np.float32), grey.shape, threshold=0.5))
     if options.invert:
         mask = ~mask
     if options.fill_holes:

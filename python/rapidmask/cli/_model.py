@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +79,8 @@ def _pipeline(task: str, model: str, device: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise ImportError('models need transformers and torch: pip install "rapidmask[transformers]"') from error
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()  # of reading weights; downloads keep theirs
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(patch("transformers"))

@@ -75,7 +75,7 @@ def _label(job: tuple[Found, Path], above: float, fill_holes: bool, min_area: in
     if min_area > 1:
         mask = remove_small_objects(mask, min_area, connectivity=connectivity)
     labels = label(mask, connectivity=connectivity)
-    masks, values = rle_encode_labels(labels)
+    masks, values = rle_encode_labels(labels)[:2]
     count = len(masks)
     item = Annotated(
         file.name, masks, [OBJECT] * count, [None] * count, values.tolist(), file.path, file.name, {OBJECT: 1}

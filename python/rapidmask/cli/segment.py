@@ -151,7 +151,7 @@ def _one_method(method: str, options: Options, job: Job) -> list[str]:
     file, stem = job
     image = io.read_image(file.path)
     found = segment(io.to_grey(image), method, options)
-    masks, values = rle_encode_labels(found.labels)
+    masks, values = rle_encode_labels(found.labels)[:2]
     count = len(masks)
     item = Annotated(
         file.name, masks, [OBJECT] * count, [None] * count, values.tolist(), file.path, file.name, {OBJECT: 1}
