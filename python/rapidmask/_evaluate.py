@@ -123,7 +123,7 @@ def evaluate_pair(predicted: Annotated, wanted: Annotated, names: Sequence[str],
     measured.pictures = 1
     counted = target_classes
     if ignore is not None and ignore in wanted.labels:
-        ignored = np.isin(target, [i + 1 for i, label in enumerate(wanted.labels) if label == ignore])
+        ignored = np.isin(wanted.painted(), [i + 1 for i, label in enumerate(wanted.labels) if label == ignore])
         counted = np.where(ignored, np.int32(-1), target_classes)
         # Void for segments and boundaries: what is predicted there is neither right nor wrong.
         target = np.where(ignored, 0, target)
