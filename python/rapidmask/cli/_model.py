@@ -33,6 +33,12 @@ _UNREACHABLE = {
     "ProxyError", "ReadTimeout", "gaierror",
 }  # fmt: skip
 
+# One of these a model's image processor must have.
+_NEEDED = {
+    "mask-generation": ("generate_crop_boxes",),
+    "image-segmentation": tuple(f"post_process_{kind}_segmentation" for kind in ("panoptic", "instance", "semantic")),
+}
+
 
 @contextlib.contextmanager
 def image_segmentation(model: str, task: str | None, device: str | None, min_area: int) -> Iterator[Work]:
@@ -78,7 +84,7 @@ def _pipeline(task: str, model: str, device: str | None) -> Iterator[Any]:
         transformers: Any = importlib.import_module("transformers")
     except ImportError as error:
         raise ImportError('models need transformers and torch: pip install "rapidmask[transformers]"') from error
-    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity(logging.CRITICAL)  # what is wrong is told in a sentence
     transformers.utils.logging.disable_progress_bar()  # of reading weights; downloads keep theirs
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
@@ -90,6 +96,8 @@ def _pipeline(task: str, model: str, device: str | None) -> Iterator[Any]:
             pipeline = transformers.pipeline(task, model=model, **({} if device is None else {"device": device}))
         except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(_why(task, model, error)) from error
+        if not any(hasattr(pipeline.image_processor, name) for name in _NEEDED[task]):
+            raise ValueError(f"model {shown(model)} is a {type(pipeline.model).__name__}, which is none for {task}")
         yield pipeline
 
 

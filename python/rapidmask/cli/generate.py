@@ -43,6 +43,14 @@ _SLIMSAM = "Zigeng/SlimSAM-uniform-77"
 @click.option(
     "--min-stability", type=float, default=0.95, show_default=True, metavar="X", help="Least stability of a mask."
 )
+@click.option(
+    "--max-iou",
+    type=float,
+    default=0.7,
+    show_default=True,
+    metavar="X",
+    help="Of masks whose boxes overlap more, the better is kept.",
+)
 @click.option("--min-area", type=click.IntRange(0), default=0, metavar="N", help="Drop masks of fewer than N pixels.")
 @click.option("--device", metavar="NAME", help="Where the model runs, such as cpu or cuda:0.  [default: a GPU if any]")
 @_options.out()
@@ -57,6 +65,7 @@ def command(
     points_per_batch: int,
     min_iou: float,
     min_stability: float,
+    max_iou: float,
     min_area: int,
     device: str | None,
 ) -> int:
@@ -79,6 +88,7 @@ def command(
         "points_per_crop": points,
         "pred_iou_thresh": min_iou,
         "stability_score_thresh": min_stability,
+        "crops_nms_thresh": max_iou,
     }
     with mask_generation(model, device, min_area, options) as work:
         jobs = named(found, out)
