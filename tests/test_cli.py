@@ -136,6 +136,46 @@ def test_block_size_and_offset(tmp_path, capsys):
     np.testing.assert_array_equal(labels > 0, rapidmask.adaptive_threshold(image, 7, offset=-20.0))
 
 
+def test_shrunk_pictures_give_masks_of_full_size(tmp_path, capsys):
+    image = np.zeros((60, 90), np.uint8)
+    image[12:24, 12:36] = image[36:48, 60:72] = 200
+    for dtype in (np.uint8, np.uint16):
+        picture = write(tmp_path / "p.png", image.astype(dtype))
+        labels, coco = segment(tmp_path, capsys, picture, "--resize", 30, stem="p")
+        assert labels.shape == (60, 90)
+        assert [a["area"] for a in coco["annotations"]] == pytest.approx([288, 144], rel=0.25)
+        assert ((labels > 0) & (image > 0)).sum() > 0.95 * (image > 0).sum()
+        full, _ = segment(tmp_path, capsys, picture, "--resize", 90, stem="p")  # never enlarged
+        np.testing.assert_array_equal(full > 0, image > 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_denoising(tmp_path, capsys, dtype):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    rng = np.random.default_rng(0)
+    image = np.full((64, 64), 40, np.uint8)
+    image[16:48, 16:48] = 160
+    image[rng.random(image.shape) < 0.03] = 255
+    image[rng.random(image.shape) < 0.03] = 0
+    picture = write(tmp_path / "p.png", image.astype(dtype))
+    counts = {}
+    for options in ((), ("--denoise", "median"), ("--denoise", "gaussian")):
+        labels, _ = segment(tmp_path, capsys, picture, *options, stem="p")
+        counts[options] = labels.max()
+    assert counts["--denoise", "median"] == 1 < counts["--denoise", "gaussian"] < counts[()]
+    expected = ndimage.median_filter(image, 3)[1:-1, 1:-1]
+    labels, _ = segment(tmp_path, capsys, picture, "--denoise", "median", stem="p")
+    np.testing.assert_array_equal(labels[1:-1, 1:-1] > 0, expected > 100)
+
+
+def test_denoising_deep_pictures_without_scipy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
+    picture = write(tmp_path / "p.png", squares().astype(np.uint16))
+    status, text, errors = run(capsys, "segment", picture, "--denoise", "median", "--out", tmp_path / "out")
+    assert (status, text) == (1, "")
+    assert errors == f"rapidmask: {picture}: filtering pictures of uint16 needs SciPy: pip install scipy\n"
+
+
 def test_colour_is_made_grey(tmp_path, capsys):
     image = np.zeros((8, 8, 3), np.uint8)
     image[1:3, 1:3, 2] = 255  # luma 29
