@@ -225,28 +225,27 @@ def test_accept_reject_and_rename(tmp_path, browser):
         event for event in browser.events if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")
     ] == []
     assert browser.js("document.title") == f"Review of {tmp_path.name}"
-    assert browser.js("current().masks.map((mask) => mask.id)") == [4, 3, 2, 1]  # the surest lies on top
-    browser.press("r")  # 4
-    browser.press("a")  # 3
+    assert browser.js("current().masks.map((mask) => mask.id)") == [1, 2, 3, 4]
+    browser.press("r", "a")  # 1 and 2
     browser.press("l")
     browser.js("byId('label').value = ''")
     for letter in "dog":
         browser.ask("Input.insertText", text=letter)
-    browser.press("Enter")  # 2
+    browser.press("Enter")  # 3
     assert browser.js("byId('progress').textContent") == "3 of 8 masks decided, 1 rejected"
     assert browser.js("labelOf(2)") == "dog"
     assert browser.js("chosen") == 3
-    browser.press("r", "u")  # 1, and back
+    browser.press("r", "u")  # 4, and back
     browser.press("n")
     assert browser.js("shown") == 1
     decided = decisions_of(browser, tmp_path / "decisions.json")
     assert [(one["file"], one["id"], one["decision"], one.get("label")) for one in decided["decisions"]] == [
-        ("a.json", 4, "reject", None), ("a.json", 3, "accept", None), ("a.json", 2, "accept", "dog"),
+        ("a.json", 1, "reject", None), ("a.json", 2, "accept", None), ("a.json", 3, "accept", "dog"),
     ]  # fmt: skip
     assert left_after(tmp_path, tmp_path / "decisions.json") == [
-        ("cat", 575), ("dog", 300), ("cat", 77), *(("cat", area) for area in (575, 300, 77, 25)),
+        ("cat", 300), ("dog", 77), ("cat", 25), *(("cat", area) for area in (575, 300, 77, 25)),
     ]  # fmt: skip
-    assert left_after(tmp_path, tmp_path / "decisions.json", "--accepted-only") == [("dog", 300), ("cat", 77)]
+    assert left_after(tmp_path, tmp_path / "decisions.json", "--accepted-only") == [("cat", 300), ("dog", 77)]
     browser.open(page(tmp_path))  # what was decided is remembered
     assert browser.js("Object.keys(decided).length") == 3
 

@@ -63,6 +63,7 @@ def page_entry(item: Annotated, page: Path, images: Path | None, *, embed: bool)
         "src": _data_url(path) if embed else _reference(path, page.parent),
         "width": width,
         "height": height,
+        "order": item.painting_order(),
         "masks": [
             {
                 "id": item.ids[i],
@@ -72,7 +73,7 @@ def page_entry(item: Annotated, page: Path, images: Path | None, *, embed: bool)
                 "box": boxes[i].tolist(),
                 "counts": rles[i]["counts"],
             }
-            for i in item.painting_order()
+            for i in range(len(rles))
         ],
     }
 
