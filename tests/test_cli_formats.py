@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import PurePosixPath
 
 import click
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 import rapidmask
-from rapidmask import cli, io
+from rapidmask import _files, _formats, cli, io
 from rapidmask._review import REVIEW
 
 LOSSLESS = ["coco", "labels", "masks", "panoptic", "pipeline"]
@@ -172,6 +173,38 @@ def test_files_that_hold_no_masks(folder, capsys):
     assert all(len(line) < 400 for line in lines)
     assert "Model is loading" in errors
     assert text.startswith("4 masks of 2 pictures")
+
+
+def test_damaged_files_of_masks_raise_what_can_be_told(folder, rng):
+    """Values of JSON replaced at random: what is wrong is a ValueError or TypeError, or nothing is."""
+    label = io.labelme_record(maps()["a"].astype(np.int32), "x")
+    pipeline = io.pipeline_records(maps()["a"].astype(np.int32), "x")
+    contents = [json.loads((folder / "annotations.json").read_text()), label, pipeline]
+    values = [None, -1, 0, 2**63, 1e308, "", "a", "\0/..", [], [[]], {}, [None], {"size": [2, 2], "counts": "?"}, True]
+
+    def places(value, path=()):
+        yield path
+        entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, inner in entries:
+            yield from places(inner, (*path, key))
+
+    path = folder / "damaged.json"
+    found = set()
+    for _ in range(400):
+        content = json.loads(json.dumps(contents[rng.integers(3)]))
+        options = [place for place in places(content) if place]
+        *way, last = options[rng.integers(len(options))]
+        inner = content
+        for key in way:
+            inner = inner[key]
+        inner[last] = values[rng.integers(len(values))]
+        path.write_text(json.dumps(content))
+        try:
+            _formats.read([_files.Found(path, PurePosixPath(path.name))])
+            found.add(None)
+        except (ValueError, TypeError, OverflowError, MemoryError) as error:
+            found.add(type(error))
+    assert {None, ValueError} <= found
 
 
 # overlay

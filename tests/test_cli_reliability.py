@@ -260,8 +260,10 @@ def start(*arguments):
     )
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_interrupted(tmp_path, workers):
+@pytest.mark.parametrize(
+    ("workers", "number", "status"), [(1, signal.SIGINT, 130), (3, signal.SIGINT, 130), (2, signal.SIGTERM, 143)]
+)
+def test_interrupted(tmp_path, workers, number, status):
     (tmp_path / "in").mkdir()
     first = write(tmp_path / "in/0.png", side=200)
     for i in range(1, 400):
@@ -270,9 +272,9 @@ def test_interrupted(tmp_path, workers):
     process = start("segment", tmp_path / "in", "--out", out, "--workers", workers)
     process.stdout.readline()
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "Traceback" not in errors
     assert 3 <= len(os.listdir(out)) < 1200
     assert_whole(out)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 PICTURES = frozenset(
     (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff")
 ) | {".webp"}
+_TOLD = (OSError, ValueError, TypeError, RuntimeError, ImportError)  # whose text says what is wrong
 _LONGEST_NAME = 200  # bytes of a name that others are made of: systems take 255, and suffixes are added
 
 
@@ -221,5 +222,7 @@ def sentence(error: BaseException, path: Path | None = None) -> str:
     elif isinstance(error, MemoryError):
         text = "not enough memory" + (f" ({error})" if str(error) else "")
     else:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = " ".join(str(error).split())
+        if not text or not isinstance(error, _TOLD):
+            text = f"{type(error).__name__}{': ' if text else ''}{text}"
     return f"{shown(path)}: {text}" if path else text

@@ -13,6 +13,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import to_host
 from ._containers import RLEMasks, _as_size
 from ._files import pillow
 from ._records import _as_rle, _for_each
@@ -92,7 +93,7 @@ def _dense(where: str, mask: Any) -> npt.NDArray[np.bool_]:
         mask = np.asarray(mask.convert("L") if mask.mode not in ("1", "L", "I", "F", "I;16") else mask)
     elif not hasattr(mask, "shape"):
         raise TypeError(f"{where} must have a mask that is a picture, an array or text, got {type(mask).__name__}")
-    array = np.asarray(mask)
+    array = np.asarray(mask) if hasattr(mask, "__array_interface__") else to_host(mask)
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise TypeError(f"{where} must have a mask of numbers (H, W), got {array.dtype} of shape {array.shape}")
     return np.ascontiguousarray(array != 0)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import threading
 import warnings
+from typing import NoReturn
 
 import click
 
@@ -40,6 +43,9 @@ def command() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command, and return its exit status."""
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is told in a sentence
@@ -50,5 +56,13 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (ImportError, OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+    except (ImportError, OSError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
         return complain(error)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """End as for an interruption: with whole files."""
+    raise SystemExit(128 + number)

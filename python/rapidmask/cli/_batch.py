@@ -18,8 +18,6 @@ from .._runtime import get_num_threads, set_num_threads
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_FAILURES = (OSError, ValueError, TypeError, RuntimeError, MemoryError, ImportError)  # of one file, not of the program
-
 
 class Outcome(NamedTuple):
     """What became of a batch.
@@ -96,7 +94,7 @@ def run_each(
         for item, finish in _in_order(items, work, count):
             try:
                 result = finish()
-            except _FAILURES as error:
+            except Exception as error:  # of this item, whatever a decoder raises: the others get done
                 bar.clear()  # what is printed would otherwise stand behind it
                 status = complain(error, path(item))
             else:

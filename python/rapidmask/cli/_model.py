@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import io
+from .._arrays import to_host
 from .._containers import RLEMasks
 from .._dataset import Annotated
 from .._files import Found, shown
@@ -67,7 +66,7 @@ def mask_generation(model: str, device: str | None, min_area: int, options: dict
             image = io.read_image(job[0].path)
             start = time.perf_counter()
             results = run(_picture(image), **options)
-            rles = [one for mask in results["masks"] for one in rle_encode(np.asarray(mask, bool)).to_coco()]
+            rles = [one for mask in results["masks"] for one in rle_encode(to_host(mask).astype(bool)).to_coco()]
             masks = RLEMasks.from_coco(rles, image.shape[:2])
             seconds = time.perf_counter() - start
             scores = [float(score) for score in results["scores"]]
