@@ -264,6 +264,15 @@ def test_directories(tmp_path, capsys):
     assert (status, text, errors) == (1, "", f"rapidmask: {tmp_path / 'empty'}: no pictures in this folder\n")
 
 
+def test_into_the_same_folder_twice(tmp_path, capsys, picture):
+    for _ in range(2):
+        status, text, errors = run(capsys, "segment", tmp_path, "--out", tmp_path)
+        assert (status, errors, text.count("\n")) == (0, "", 1)
+    names = ["squares.json", "squares.png", "squares_labels.png", "squares_overlay.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert run(capsys, "segment", tmp_path / "squares_labels.png", "--out", tmp_path)[0] == 0  # as it is named
+
+
 def test_same_stems(tmp_path, capsys):
     pictures = []
     for name, shift in (("a/p.png", 0), ("b/p.png", 1), ("b/p_2.png", 2), ("b/P.jpg", 3)):

@@ -64,12 +64,15 @@ def odd(context: click.Context, parameter: click.Parameter, value: int | None) -
 
 
 def find_pictures(given: Sequence[Path], *, recursive: bool) -> tuple[list[Found], int]:
-    """Return the pictures that were named or found, and 1 where a folder has none, else 0."""
+    """Return the pictures that were named or found, and 1 where a folder has none, else 0.
+
+    What an earlier run wrote into the folder is left out.
+    """
     found: list[Found] = []
     status = 0
     for path in given:
         try:
-            here = list(find([path], recursive=recursive))
+            here = [file for file in find([path], recursive=recursive) if file.path == path or not _written(file.path)]
         except OSError as error:
             status = complain(error, path)
             continue
@@ -77,6 +80,14 @@ def find_pictures(given: Sequence[Path], *, recursive: bool) -> tuple[list[Found
             status = complain(ValueError("no pictures in this folder"), path)
         found += here
     return found, status
+
+
+def _written(path: Path) -> bool:
+    """Return whether a picture is one of the files about another, which stand beside its JSON."""
+    return any(
+        path.name.endswith(ending) and path.with_name(path.name.removesuffix(ending) + ".json").is_file()
+        for ending in OUTPUTS[1:]
+    )
 
 
 def named(found: Sequence[Found], folder: Path, outputs: Sequence[str] = OUTPUTS) -> list[tuple[Found, Path]]:
