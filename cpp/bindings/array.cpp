@@ -2,8 +2,10 @@
 
 #include "array.hpp"
 
+#if defined(__linux__)
 #include <cxxabi.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -426,11 +428,15 @@ cuda::Stream Array::stream() const {
 }
 
 ReleasedGil::~ReleasedGil() {
+#if defined(__linux__)  // elsewhere threads end without unwinding
   try {
     PyEval_RestoreThread(state_);
   } catch (abi::__forced_unwind&) {
     for (;;) pause();
   }
+#else
+  PyEval_RestoreThread(state_);
+#endif
 }
 
 View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument) {
