@@ -119,7 +119,7 @@ def cross(n: int) -> Footprint:
 
 
 def diamond(r: int) -> Footprint:
-    """Return the pixels that are at most r steps to a side from the centre: |y| + |x| <= r.
+    """Return the pixels that are at most r steps to a side from the centre: ``|y| + |x| <= r``.
 
     Parameters
     ----------
