@@ -75,7 +75,7 @@ def marks(name: str) -> list[str]:
     packed, runs = forms(name)
     device = NO if host_only and not on_device else YES
     if host_only and on_device:
-        device = "✓ (run lengths on the host)"
+        device = "dense, packed"
     return [YES, device, YES if packed else NO, YES if runs else NO]
 
 
