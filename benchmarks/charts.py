@@ -105,7 +105,7 @@ def overview(rows_of: dict[str, list[Row]], title: str) -> str:
 def ratios(rows: list[Row], title: str) -> str:
     """A bar for each comparison, from 1 to its ratio to the fastest peer, with the quartiles."""
     rows = [row for row in rows if row["peers"]]
-    width, left, right, top, step = 760, 330, 200, 34, 22
+    width, left, right, top, step = 760, 330, 210, 34, 22
     bottom = top + step * len(rows)
     values = [value for row in rows for value in (row["peers"][0]["ratio"], *row["peers"][0]["quartiles"])]
     axis = LogAxis([*values, 0.5, 10], left, width - right)
@@ -122,8 +122,8 @@ def ratios(rows: list[Row], title: str) -> str:
         begin, end = sorted([axis(1), axis(value)])
         kind = "win" if value >= 1 else "loss"
         label = f"{row['operation']}, {row['case']}"
-        shown = label if len(label) <= 46 else label[:45] + "…"
-        name = peer["name"] if len(peer["name"]) <= 26 else peer["name"][:25] + "…"
+        shown = label if len(label) <= 45 else label[:44] + "…"
+        name = peer["name"] if len(peer["name"]) <= 22 else peer["name"][:21] + "…"
         body += [
             text(left - 10, y + 4, shown, "", "end"),
             f'<rect x="{begin:.1f}" y="{y - 6:.1f}" width="{max(end - begin, 1):.1f}" height="12" class="{kind}">'
