@@ -33,6 +33,8 @@ svg.rm .grid { stroke: var(--rm-line); }
 svg.rm .one { stroke: var(--rm-soft); }
 svg.rm .spread { stroke: var(--rm-ink); stroke-width: 1.2; }
 svg.rm polyline { fill: none; stroke-width: 2; }
+svg.rm .ours { stroke: var(--rm-win); }
+svg.rm .theirs { stroke: var(--rm-soft); stroke-dasharray: 5 4; }
 </style>"""
 
 
@@ -147,7 +149,10 @@ def sizes(rows: list[Row], title: str) -> str:
     y = LogAxis([value for values in lines.values() for value in values], bottom, top)
     body = [text(8, 16, title, "soft")]
     for mark in x.ticks():
-        body += [line(x(mark), top, x(mark), bottom, "grid"), text(x(mark), bottom + 16, pixels(mark), "soft", "middle")]
+        body += [
+            line(x(mark), top, x(mark), bottom, "grid"),
+            text(x(mark), bottom + 16, pixels(mark), "soft", "middle"),
+        ]
     for mark in y.ticks():
         body += [
             line(left, y(mark), width - right, y(mark), "grid"),
@@ -157,8 +162,7 @@ def sizes(rows: list[Row], title: str) -> str:
     for name, values in lines.items():
         ours = name == "rapidmask"
         points = " ".join(f"{x(row['pixels']):.1f},{y(value):.1f}" for row, value in zip(rows, values, strict=True))
-        stroke = "var(--rm-win)" if ours else "var(--rm-soft)"
-        body.append(f'<polyline points="{points}" style="stroke: {stroke}{"" if ours else "; stroke-dasharray: 5 4"}"/>')
+        body.append(f'<polyline points="{points}" class="{"ours" if ours else "theirs"}"/>')
         ends.append((y(values[-1]), name, "win" if ours else "soft"))
     place = -math.inf
     for at, name, kind in sorted(ends):

@@ -1,11 +1,11 @@
 """What pages are made of beside text: the interface, definitions, and what was measured.
 
-    ```{functions} threshold hysteresis_threshold      their docstrings
-    ```{definition} morphology                         the comment that opens the family's contract
-    ```{reference} morphology dilate erode             functions of tests/reference, which the tests compare with
-    ```{measured} threshold pack                       chart and tables of families, from benchmarks/results/*.json
-    ```{measured-overview}                             all families on one chart
-    ```{operations}                                    what each function serves
+```{functions} threshold hysteresis_threshold      their docstrings
+```{definition} morphology                         the comment that opens the family's contract
+```{reference} morphology dilate erode             functions of tests/reference, which the tests compare with
+```{measured} threshold pack                       chart and tables of families, from benchmarks/results/*.json
+```{measured-overview}                             all families on one chart
+```{operations}                                    what each function serves
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
 import charts
 import operations
 import rapidmask
-from docutils import nodes
 from report import threads_of
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 from text import duration, ratio
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +108,7 @@ class Definition(SphinxDirective):
     """The comment that opens a contract; its first line, which names the family, is the page's own."""
 
     required_arguments = 1
+
     def run(self) -> list[nodes.Node]:
         path = ROOT / f"cpp/include/rapidmask/{self.arguments[0]}.hpp"
         self.env.note_dependency(str(path))
@@ -129,11 +131,6 @@ class Reference(SphinxDirective):
 
 
 # Measurements
-
-
-def rows_of(results: dict[str, Any], family: str, level: str, threads: int) -> list[dict[str, Any]]:
-    found = [run for run in results["runs"] if (run["family"], run["level"], run["threads"]) == (family, level, threads)]
-    return [row for run in found for row in run["rows"]]
 
 
 def raw(html: str) -> nodes.raw:
@@ -174,9 +171,7 @@ def source_of(run: dict[str, Any], machine: dict[str, Any]) -> str:
 def family_nodes(results: dict[str, Any], family: str) -> list[nodes.Node]:
     """Chart, table and origin of one family."""
     machine = results["machine"]
-    runs = {
-        (run["level"], run["threads"]): run for run in results["runs"] if run["family"] == family
-    }
+    runs = {(run["level"], run["threads"]): run for run in results["runs"] if run["family"] == family}
     if not runs:
         return []
     level = max(runs, key=lambda key: machine["levels"].index(key[0]))[0]
@@ -230,6 +225,23 @@ class Overview(SphinxDirective):
         return made
 
 
+class Sizes(SphinxDirective):
+    """Times of some operations against the size of a mask."""
+
+    def run(self) -> list[nodes.Node]:
+        made: list[nodes.Node] = []
+        for path in RESULTS:
+            self.env.note_dependency(str(path))
+            results = json.loads(path.read_text(encoding="utf-8"))
+            runs = [run for run in results["runs"] if (run["family"], run["threads"]) == ("sizes", 1)]
+            for run in runs[:1]:
+                for operation in dict.fromkeys(row["operation"] for row in run["rows"]):
+                    rows = [row for row in run["rows"] if row["operation"] == operation]
+                    made.append(raw(f'<div class="rm-wide">{charts.sizes(rows, operation)}</div>'))
+                made.append(raw(f'<p class="rm-source">{source_of(run, results["machine"])}</p>'))
+        return made or [nodes.paragraph("", "Not measured yet.")]
+
+
 class Operations(SphinxDirective):
     """The table of what each function serves."""
 
@@ -252,5 +264,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("reference", Reference)
     app.add_directive("measured", Measured)
     app.add_directive("measured-overview", Overview)
+    app.add_directive("measured-sizes", Sizes)
     app.add_directive("operations", Operations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 """The table of operations: what each function serves, read off the code.
 
-    python docs/operations.py    prints it as Markdown; the README has it between its marks
+    python docs/operations.py FILE    writes it between the marks of a Markdown file, such as the README
 
 CPU and CUDA follow from the modules that a function dispatches to, packed and run-length encoded masks from what its
 docstring takes and its ``output`` gives.
@@ -12,6 +12,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -83,9 +84,9 @@ def functions() -> list[str]:
     """Operations on masks, images and scores, in the order of the families."""
     families = list(dict.fromkeys(page_of(name) for name in _operations()))
     order = [
-        "masks", "threshold", "threshold-values", "threshold-local", "components", "morphology", "distance", "watershed",
-        "rle", "polygon", "overlap", "upsample", "prototypes", "paste", "semantic", "panoptic", "measure", "confusion",
-        "draw",
+        "masks", "threshold", "threshold-values", "threshold-local", "components", "morphology", "distance",
+        "watershed", "rle", "polygon", "overlap", "upsample", "prototypes", "paste", "semantic", "panoptic", "measure",
+        "confusion", "draw",
     ]  # fmt: skip
     assert {page.removeprefix("families/") for page in families} <= set(order), families
     return sorted(_operations(), key=lambda name: (order.index(page_of(name).removeprefix("families/")), name))
@@ -115,5 +116,20 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+BEGIN, END = "<!-- operations -->\n", "<!-- /operations -->"
+
+
+def between(text: str) -> tuple[int, int]:
+    """Where the table is in a page."""
+    return text.index(BEGIN) + len(BEGIN), text.index(END)
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    text = path.read_text(encoding="utf-8")
+    begin, end = between(text)
+    path.write_text(text[:begin] + markdown() + text[end:], encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(markdown(), end="")
+    main()

@@ -47,7 +47,9 @@ def coins() -> dict[str, np.ndarray]:
     apart = rapidmask.watershed(-depth, rapidmask.label(depth > 16), mask=touching)
     return {
         "components": beside(image, ink(mask), rapidmask.overlay(image, rapidmask.label(clean))),
-        "watershed": beside(ink(touching), (255 * depth / depth.max()).astype(np.uint8), rapidmask.overlay(image, apart)),
+        "watershed": beside(
+            ink(touching), (255 * depth / depth.max()).astype(np.uint8), rapidmask.overlay(image, apart)
+        ),
     }
 
 
@@ -63,7 +65,12 @@ def morphology() -> dict[str, np.ndarray]:
     """A horse, dilated, eroded, and its boundary."""
     horse = ~data.horse()
     shape = rapidmask.disk(9)
-    pictures = [horse, rapidmask.dilate(horse, shape), rapidmask.erode(horse, shape), rapidmask.boundary(horse, width=3)]
+    pictures = [
+        horse,
+        rapidmask.dilate(horse, shape),
+        rapidmask.erode(horse, shape),
+        rapidmask.boundary(horse, width=3),
+    ]
     return {"morphology": beside(*(ink(picture)[::2, ::2] for picture in pictures))}
 
 
