@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from text import duration, ratio
+from text import ratio
 
 Row = dict[str, Any]
 
@@ -156,7 +156,7 @@ def sizes(rows: list[Row], title: str) -> str:
     for mark in y.ticks():
         body += [
             line(left, y(mark), width - right, y(mark), "grid"),
-            text(left - 8, y(mark) + 4, duration(mark), "soft", "end"),
+            text(left - 8, y(mark) + 4, tick(mark), "soft", "end"),
         ]
     ends = []
     for name, values in lines.items():
@@ -172,7 +172,12 @@ def sizes(rows: list[Row], title: str) -> str:
 
 
 def pixels(count: float) -> str:
-    return f"{count / 1e6:g} MP" if count >= 1e6 else f"{count / 1e3:g} kP" if count >= 1e3 else f"{count:g} px"
+    return f"{count / 1e6:g} MP"
+
+
+def tick(ms: float) -> str:
+    """A time as a tick is named."""
+    return f"{ms * 1e3:g} µs" if ms < 1 else f"{ms:g} ms"
 
 
 def overview_of(results: dict[str, Any]) -> str:

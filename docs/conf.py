@@ -22,6 +22,7 @@ html_title = f"rapidmask {release}"
 # Docstrings: `name` refers to what has that name, types stand in the text.
 default_role = "py:obj"
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
