@@ -240,35 +240,30 @@ def markdown(results: dict[str, Any], chart: str) -> str:
     return "\n".join(parts)
 
 
-def span(rows: list[dict[str, Any]]) -> list[str]:
-    """How many rows were compared, the least, the middle and the highest ratio, and in how many the peer is faster."""
-    ratios = sorted(best(row)["ratio"] for row in rows)
-    return [
-        str(len(ratios)),
-        ratio(ratios[0]),
-        ratio(ratios[len(ratios) // 2]),
-        ratio(ratios[-1]),
-        str(sum(value < 1 for value in ratios)),
-    ]
-
-
 def readme_block(results: dict[str, Any], path: str) -> str:
-    """Return the chart of all operations at the best level on one thread, and a line for each family."""
+    """Return the chart of all comparisons at the best level on one thread, and which of them are lost."""
     where = results["machine"]
     level = where["levels"][-1]
     runs = [run for run in results["runs"] if (run["level"], run["threads"]) == (level, 1)]
-    judged = {run["family"]: [row for row in run["rows"] if row["peers"]] for run in runs}
-    lines = [[family.replace("_", " "), *span(rows)] for family, rows in judged.items() if rows]
+    judged = [(run["family"], row, best(row)) for run in runs for row in run["rows"] if row["peers"]]
+    lost = [
+        f"{row['operation']} of {row['case']} ({ratio(peer['ratio'])} {peer['name']})"
+        for _, row, peer in judged
+        if peer["ratio"] < 1
+    ]
+    median = sorted(peer["ratio"] for _, _, peer in judged)[len(judged) // 2]
     commits = sorted({run["commit"] + ("+" if run["dirty"] else "") for run in runs})
     when = max((run["date"] for run in runs), default="") + (", quick" if any(run["quick"] for run in runs) else "")
     return (
         f"{_BEGIN}\n"
         f"![A dot for each comparison, by its ratio to the fastest peer]({path}.svg)\n"
         "\n"
-        f"{where['cpu']}, {where['cores']} cores, level {level}, one thread; commit {', '.join(commits)}, {when}. How "
-        f"many times faster than the fastest peer of each comparison; below 1 the peer is faster. "
+        f"Each dot is an operation on one input, against the fastest library that was found for it: {len(judged)} "
+        f"comparisons, {ratio(median)} in the middle. The peer is faster in {len(lost)}: {'; '.join(lost) or 'none'}. "
         f"[All comparisons and peers, quartiles and versions]({path}.md).\n"
-        "\n" + table(["family", "comparisons", "least", "median", "most", "peer faster"], lines) + _END
+        "\n"
+        f"{where['cpu']}, {where['cores']} cores, level {level}, one thread; commit {', '.join(commits)}, {when}.\n"
+        f"{_END}"
     )
 
 

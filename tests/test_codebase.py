@@ -264,7 +264,7 @@ def test_every_function_of_a_module_is_used():
 def sources():
     """Every source file of the repository."""
     kinds = {".py", ".cpp", ".hpp", ".cu", ".cuh", ".txt", ".cmake", ".toml", ".md", ".typed", ".yml", ".yaml"}
-    for folder in ("cpp", "cuda", "python", "tests", "benchmarks"):
+    for folder in ("cpp", "cuda", "python", "tests", "benchmarks", "docs"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in kinds and "__pycache__" not in path.parts:
                 yield path

@@ -116,5 +116,5 @@ def test_the_readme_tells_the_losses():
     import report
 
     block = report.readme_block(results(row("a", 4.0), row("b", 0.5), row("c", 2.0)), "benchmarks/results/some")
-    assert "| pack | 3 | 0.50× | 2.00× | 4.00× | 1 |" in block
+    assert "3 comparisons, 2.00× in the middle. The peer is faster in 1: b of case (0.50× peer)." in block
     assert block.startswith("<!-- benchmarks -->")
