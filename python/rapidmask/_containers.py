@@ -216,7 +216,13 @@ class PackedMasks:
         return _dispatch.backend(self.data).masks_to_boxes(self.data, self.size[1])
 
     def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
-        """Return the masks as an array (N, H, W) of bool or uint8."""
+        """Return the masks as an array (N, H, W).
+
+        Parameters
+        ----------
+        dtype : bool or uint8
+            Type of the array; its values are 0 and 1.
+        """
         as_bool = _wants_bool("to_dense", dtype)
         return _dispatch.backend(self.data).unpack(self.data, self.size[1], as_bool, None)
 
@@ -332,7 +338,8 @@ class RLEMasks:
 
         Returns
         -------
-        list of {"size": [H, W], "counts": ...}
+        list of dict
+            ``{"size": [H, W], "counts": ...}`` for each mask.
         """
         if counts not in ("bytes", "str", "list"):
             raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
@@ -445,7 +452,13 @@ class RLEMasks:
         return _dispatch.backend(self.counts).rle_boxes(self.counts, self.offsets, *self.size)
 
     def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
-        """Return the masks as an array (N, H, W) of bool or uint8."""
+        """Return the masks as an array (N, H, W).
+
+        Parameters
+        ----------
+        dtype : bool or uint8
+            Type of the array; its values are 0 and 1.
+        """
         as_bool = _wants_bool("to_dense", dtype)
         module = _dispatch.backend(self.counts)
         return module.rle_decode(self.counts, self.offsets, *self.size, "bool" if as_bool else "uint8", None, None)

@@ -23,7 +23,7 @@ def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.
     ----------
     image : array, shape (H, W), (H, W, C), (N, H, W) or (N, H, W, C), of numbers
         One image, or a batch.
-    mask : array, shape (H, W) or (N, H, W), bool or integer, or PackedMasks, RLEMasks
+    mask : array of bool or integers, shape (H, W) or (N, H, W), or PackedMasks, RLEMasks
         One mask for each image; what is not zero is kept. A container of one mask serves one image.
     fill : number, or array of shape (C,)
         The value of all other pixels, or one value per channel. Must be a value of the image's dtype.

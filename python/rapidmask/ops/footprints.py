@@ -36,6 +36,7 @@ def square(n: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (n, n)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def rectangle(h: int, w: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (h, w)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -94,6 +96,7 @@ def cross(n: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (n, n)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def cross(n: int) -> Footprint:
 
 
 def diamond(r: int) -> Footprint:
-    """Return the pixels that are at most r steps to a side from the centre: |y| + |x| <= r.
+    """Return the pixels that are at most r steps to a side from the centre: ``|y| + |x| <= r``.
 
     Parameters
     ----------
@@ -129,6 +132,7 @@ def diamond(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -164,6 +168,7 @@ def disk(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -199,6 +204,7 @@ def ellipse(h: int, w: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (h, w)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -239,6 +245,7 @@ def ball(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------

@@ -57,7 +57,7 @@ def semantic_argmax(
 
     Returns
     -------
-    array of dtype, shape (..., *size)
+    array of dtype, shape (..., height, width)
         In the library and on the device of ``logits``.
 
     Raises
@@ -136,7 +136,7 @@ def semantic_from_queries(
 
     Returns
     -------
-    array of dtype, shape (..., *size)
+    array of dtype, shape (..., height, width)
         In the library and on the device of ``mask_logits``.
 
     Raises

@@ -199,8 +199,12 @@ def adaptive_threshold(
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
-    block_size, method, offset
-        As for `threshold_local`.
+    block_size : int or (int, int)
+        Side of the block, as for `threshold_local`.
+    method : {"gaussian", "mean", "median"}
+        What the threshold is, as for `threshold_local`.
+    offset : float
+        What is subtracted from it.
     op : {">", ">="}
         The comparison.
     output : {"bool", "uint8", "packed", "rle"}
