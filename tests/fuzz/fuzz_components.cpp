@@ -302,7 +302,8 @@ void run(Input& input) {
   const bool volume = part != 7 && input.below(4) == 0;
   const int connectivity = volume ? input.pick({6, 18, 26}) : input.pick({4, 8});
   const std::int64_t n = input.below(input.flag() ? 4 : 2), d = volume ? input.below(6) : 1;
-  const Extents e{n, d, input.extent(70), input.extent(200)};
+  const std::int64_t h = input.extent(70), w = input.extent_beside(h * d, 260, 4000);
+  const Extents e{n, d, h, w};
   const bool packed = input.flag();
   const std::uint8_t foreground = foreground_byte(input);
   if (part < 2) {

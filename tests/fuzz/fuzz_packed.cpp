@@ -137,7 +137,7 @@ void compare_morphology(Input& input, const Bytes& pixels, const Extents& e, std
     return own;
   });
   const std::int64_t set = std::count_if(elements.begin(), elements.end(), [](std::uint8_t x) { return x != 0; });
-  if (e.n * e.pixels() * set * settings.iterations > 3000000) return;
+  if (e.n * e.pixels() * set * settings.iterations > 1000000) return;
   Bytes wanted;
   for (std::int64_t i = 0; i < e.n; ++i) {
     const Bytes mask(pixels.begin() + i * e.pixels(), pixels.begin() + (i + 1) * e.pixels());
@@ -153,7 +153,7 @@ void run(Input& input) {
   const auto part = input.below(4);
   const bool volume = part >= 2 && input.below(4) == 0;
   const std::int64_t n = input.below(input.flag() ? 4 : 2), d = volume ? input.between(2, 5) : 1;
-  const std::int64_t h = input.extent(part >= 2 ? 40 : 150), w = input.extent(part >= 2 ? 260 : 600);
+  const std::int64_t h = input.extent(part >= 2 ? 40 : 150), w = input.extent_beside(h, part >= 2 ? 260 : 600, 10000);
   const Extents e{n, d, h, w};
   const std::uint8_t foreground = foreground_byte(input);
   if (part >= 2) {

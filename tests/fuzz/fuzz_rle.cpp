@@ -225,7 +225,7 @@ void compare_overlaps(Input& input, const RunArrays& a, const Bytes& of_a, std::
 void run(Input& input) {
   if (input.below(8) == 0) return check_anything(input);
   const std::uint8_t parts = input.byte();
-  const std::int64_t n = input.below(input.flag() ? 5 : 2), h = input.extent(200), w = input.extent(h > 64 ? 80 : 600);
+  const std::int64_t n = input.below(input.flag() ? 5 : 2), h = input.extent(200), w = input.extent_beside(h, 600, 10000);
   const bool drawn = input.flag();
   const Bytes before = drawn ? mask_pixels(input, n, h, w) : Bytes{};
   const Runs given = drawn ? runs_of(before, n, h, w) : any_batch(input, n, h, w);

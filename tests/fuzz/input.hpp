@@ -4,6 +4,7 @@
 // expects what a literal second definition gives. Bytes come from the front; where they have run out, all are 0.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -66,6 +67,11 @@ class Input {
                                                            129, 191, 192, 193, 255, 256, 257, 511, 512, 513})
                                      : below(most + 1);
     return side % (most + 1);
+  }
+
+  // An extent beside another one, with which it makes at most so many pixels.
+  std::int64_t extent_beside(std::int64_t other, std::int64_t most, std::int64_t pixels) {
+    return extent(std::min(most, pixels / std::max<std::int64_t>(1, other)));
   }
 
   // A number that is often one where arithmetic is odd.
@@ -311,8 +317,8 @@ Array<T> values(Input& input, std::int64_t count, std::int64_t w) {
   if (kind == 5) {
     const Bytes bits = input.rest();
     for (T& value : result) value = as_value<T>(0);
-    std::memcpy(static_cast<void*>(result.data()), bits.data(),
-                std::min(bits.size(), static_cast<std::size_t>(count) * sizeof(T)));
+    const std::size_t size = std::min(bits.size(), static_cast<std::size_t>(count) * sizeof(T));
+    if (size != 0) std::memcpy(static_cast<void*>(result.data()), bits.data(), size);
     return result;
   }
   if (kind == 4) {
