@@ -51,6 +51,7 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_coco(module);
   bind_polygon(module);
   bind_rle_coco(module);
+  bind_seams(module);
   bind_watershed(module);
 #endif
   bind_runtime(module);
