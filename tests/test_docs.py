@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rapidmask
-from rapidmask.cli import METHODS
+from rapidmask._segment import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
