@@ -34,7 +34,8 @@ struct Decoded {
 
   // draw(output, statistics, is_zero) writes dense or packed masks, encode(statistics) gives runs.
   template <class Draw, class Encode>
-  void expect_of(bool with_statistics, bool with_stability, bool is_zero, const Draw& draw, const Encode& encode) const {
+  void expect_of(bool with_statistics, bool with_stability, bool is_zero, const Draw& draw,
+                 const Encode& encode) const {
     const Runs runs = runs_of(pixels, n, h, w);
     at_every_level("decoded masks", [&] {
       for (const int form : {0, 1, 2}) {

@@ -116,8 +116,7 @@ void compare_flood(Input& input, DType dtype) {
   const std::int64_t rarity = input.between(1, 200);
   Noise noise(input);
   Array<std::int32_t> markers(n * size);
-  for (auto& marker : markers)
-    marker = noise.below(rarity) == 0 ? static_cast<std::int32_t>(noise.below(9)) - 2 : 0;
+  for (auto& marker : markers) marker = noise.below(rarity) == 0 ? static_cast<std::int32_t>(noise.below(9)) - 2 : 0;
   Bytes parameters;
   for (int i = 0; i < 16; ++i) parameters.push_back(input.byte());
   Input for_mask(parameters.data(), parameters.size());
@@ -126,8 +125,8 @@ void compare_flood(Input& input, DType dtype) {
   const auto image = values<T>(input, n * size, std::max<std::int64_t>(1, w));
   Masks floodable{};
   if (masked) floodable = mask.view();
-  const WatershedInput given{{image.data(), dtype, n * d, h, w}, {markers.data(), DType::int32, n * d, h, w}, floodable, d,
-                             connectivity};
+  const WatershedInput given{
+      {image.data(), dtype, n * d, h, w}, {markers.data(), DType::int32, n * d, h, w}, floodable, d, connectivity};
   Array<std::int32_t> own(n * size);
   cpu::watershed({}, given, own.data());
 
@@ -168,7 +167,8 @@ void compare_flood(Input& input, DType dtype) {
         if (labels[static_cast<std::size_t>(q)] != 0 || pixels[static_cast<std::size_t>(i * size + q)] == 0) continue;
         labels[static_cast<std::size_t>(q)] = labels[static_cast<std::size_t>(first.pixel)];
         Waiting next = item(q, ++age);
-        if (first.is_nan || (!next.is_nan && next.level < first.level)) next.is_nan = first.is_nan, next.level = first.level;
+        if (first.is_nan || (!next.is_nan && next.level < first.level))
+          next.is_nan = first.is_nan, next.level = first.level;
         queue.push(next);
       }
     }

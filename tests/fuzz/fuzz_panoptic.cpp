@@ -54,8 +54,7 @@ void compare_merge(Input& input, DType dtype) {
   Array<double> table(q * kQueryColumns);
   number_segments(rule, q, pixels.data(), scores.data(), labels.data(), fused.data(), fused.size(), table.data());
   Array<std::int32_t> map(h * w);
-  for (std::int64_t k = 0; k < h * w; ++k)
-    map[k] = id_of_code(rule, table.data(), codes[static_cast<std::size_t>(k)]);
+  for (std::int64_t k = 0; k < h * w; ++k) map[k] = id_of_code(rule, table.data(), codes[static_cast<std::size_t>(k)]);
   at_every_level("panoptic segments", [&] {
     Array<std::int32_t> own(h * w);
     Array<double> own_table(q * kQueryColumns);
@@ -68,19 +67,19 @@ void compare_merge(Input& input, DType dtype) {
 }
 
 void compare_painting(Input& input) {
-  const std::int64_t n = input.below(input.flag() ? 6 : 40), h = input.extent(60), w = input.extent_beside(h, 300, 2000);
+  const std::int64_t n = input.below(input.flag() ? 6 : 40), h = input.extent(60),
+                     w = input.extent_beside(h, 300, 2000);
   const bool packed = input.flag();
   const std::uint8_t foreground = foreground_byte(input);
   PaintRule rule{};
   const bool scored = input.flag();
   rule.by_score = scored && input.flag(), rule.over = input.byte() % 4 == 0, rule.by_visible = input.flag();
   rule.limit = static_cast<double>(input.below(11)) / 10;
-  rule.least_score = scored && input.flag() ? static_cast<double>(input.below(9)) / 8
-                                            : -std::numeric_limits<double>::infinity();
+  rule.least_score =
+      scored && input.flag() ? static_cast<double>(input.below(9)) / 8 : -std::numeric_limits<double>::infinity();
   rule.leaves_out_empty = input.flag();
   Array<double> scores(n);
-  for (double& score : scores)
-    score = input.byte() % 8 == 0 ? input.number() : static_cast<double>(input.below(9)) / 8;
+  for (double& score : scores) score = input.byte() % 8 == 0 ? input.number() : static_cast<double>(input.below(9)) / 8;
   const Bytes pixels = mask_pixels(input, n, h, w);
   const MaskArray masks(pixels, packed, n, 1, h, w, foreground);
 
@@ -192,12 +191,14 @@ void run(Input& input) {
   if (part == 0) return compare_painting(input);
   const bool merges = part <= 2;
   switch (input.below(4)) {
-    case 0: return merges ? compare_merge<Half>(input, DType::float16) : compare_non_overlapping<Half>(input, DType::float16);
+    case 0:
+      return merges ? compare_merge<Half>(input, DType::float16) : compare_non_overlapping<Half>(input, DType::float16);
     case 1:
       return merges ? compare_merge<BFloat16>(input, DType::bfloat16)
                     : compare_non_overlapping<BFloat16>(input, DType::bfloat16);
     default:
-      return merges ? compare_merge<float>(input, DType::float32) : compare_non_overlapping<float>(input, DType::float32);
+      return merges ? compare_merge<float>(input, DType::float32)
+                    : compare_non_overlapping<float>(input, DType::float32);
   }
 }
 

@@ -36,10 +36,9 @@ void compare(Input& input, DType dtype) {
   Array<float> planes(n * size);
   for (std::int64_t k = 0; k < n * size; ++k) planes[k] = activated(widened(logits[k]), up.activation);
   const Resized resized(up.rows, up.columns);
-  const Decoded wanted(n, up.rows.out, up.columns.out, up.foreground,
-                       [&](std::int64_t i, std::int64_t y, std::int64_t x) {
-                         return resized(planes.data() + i * size, y, x);
-                       });
+  const Decoded wanted(
+      n, up.rows.out, up.columns.out, up.foreground,
+      [&](std::int64_t i, std::int64_t y, std::int64_t x) { return resized(planes.data() + i * size, y, x); });
   wanted.expect_of(
       with_statistics, with_statistics, false,
       [&](const MaskOutput& output, const MaskStatistics& statistics, bool) {

@@ -93,7 +93,7 @@ RM_HOST_DEVICE PasteAxis paste_axis(const PasteRule& rule, float low, float high
   }
   const auto scale = static_cast<float>(static_cast<double>(axis.in) / static_cast<double>(in));
   const float centre = (high + low) * 0.5f, half = (high - low) * 0.5f * scale;
-  constexpr float kFar = 1e18f;  // of what int64 holds
+  constexpr float kFar = 1e18f;                             // of what int64 holds
   const float first = centre - half, last = centre + half;  // the other way round where high < low
   if (!(first > -kFar && first < kFar && last > -kFar && last < kFar)) return axis;
   axis.origin = static_cast<std::int64_t>(first);
