@@ -350,7 +350,8 @@ def test_threshold(output, rng):
         for op in (">", ">="):
             found = scaled.threshold(array, value, op=op, output=output)
             assert found.chunks == array.chunks
-            expected = rapidmask.threshold(x, np.asarray(value), op=op, output=output)
+            whole = value.compute() if isinstance(value, da.Array) else value
+            expected = rapidmask.threshold(x, whole, op=op, output=output)
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == found.compute().dtype == expected.dtype
     np.testing.assert_array_equal(scaled.threshold(array[0], surface), x[0] > surface)
