@@ -152,7 +152,7 @@ def simulate(chunks: int, chunk: int, runs: int) -> dict[str, Any]:
 
 
 def adversarial(name: str, side: int, chunk: int) -> float:
-    """Seconds of a processor for labels of a mask whose components cross seams as often as they can, in this process."""
+    """Seconds of a processor for labels of a mask whose components cross seams as often as they can."""
     y, x = np.indices((side, side), sparse=True)
     masks = {
         "checkerboard": lambda: (y + x) % 2 == 0,

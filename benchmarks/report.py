@@ -44,6 +44,7 @@ FAMILIES = (
     "panoptic",
     "compat_transformers",
     "pipeline",
+    "dask",
     "compat",
     "overhead",
 )
