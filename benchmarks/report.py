@@ -48,6 +48,7 @@ FAMILIES = (
     "panoptic",
     "compat_transformers",
     "pipeline",
+    "dask",
     "compat",
     "sizes",
     "overhead",
