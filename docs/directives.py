@@ -190,8 +190,13 @@ def family_nodes(results: dict[str, Any], family: str) -> list[nodes.Node]:
     header = ["operation, input", "time", f"{first['level']}, {threads_of(first)}"]
     header += [f"{runs[key]['level']}, {threads_of(runs[key])}" for key in columns]
     title = f"{family.replace('_', ' ')}: times faster than the fastest peer, {first['level']}, {threads_of(first)}"
+    memory = []
+    if any(row.get("peak_bytes") for row in first["rows"]):
+        chart = charts.memory(first["rows"], "how far memory rises in a call, its result included, on one thread")
+        memory = [raw(f'<div class="rm-wide">{chart}</div>')]
     return [
         raw(f'<div class="rm-wide">{charts.ratios(first["rows"], title)}</div>'),
+        *memory,
         raw(html_table(header, lines)),
         raw(f'<p class="rm-source">{source_of(first, machine)}</p>'),
     ]
