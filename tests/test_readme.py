@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import rapidmask
-from rapidmask.cli import METHODS
+from rapidmask._segment import METHODS
 
 README = Path(__file__).parents[1] / "README.md"
 

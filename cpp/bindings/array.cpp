@@ -2,12 +2,15 @@
 
 #include "array.hpp"
 
+#if defined(__linux__)
 #include <cxxabi.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 
 namespace rapidmask::python {
 namespace {
@@ -116,6 +119,9 @@ py::dtype numpy_dtype(DType dtype) {
 // Functions of rapidmask._arrays, which know the libraries by their Python interfaces.
 py::object helper(const char* name) { return py::module_::import("rapidmask._arrays").attr(name); }
 
+// A copy, since some names are strings of the call.
+thread_local std::array<char, 48> called_function{"rapidmask"};
+
 // The exchange API of a type, if it offers one that this code knows. The last type seen is remembered.
 const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
   struct Memory {
@@ -144,6 +150,8 @@ const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
 
 }  // namespace
 
+const char* last_function() { return called_function.data(); }
+
 const char* dtype_name(DType dtype) { return kDTypeNames[static_cast<std::size_t>(dtype)]; }
 
 std::int64_t Shape::product(int begin, int end) const {
@@ -168,7 +176,8 @@ std::string Shape::text() const {
   return text + (rank_ == 1 ? ",)" : ")");
 }
 
-Array::Array(py::handle object, const char* function, const char* argument) {
+Array::Array(py::handle object, const char* function, const char* argument) : function_(function) {
+  std::strncpy(called_function.data(), function, called_function.size() - 1);
   if (!take_numpy(object, function, argument) && !take_exchange_api(object, function, argument) &&
       !take_dlpack(object, function, argument) && !take_cuda_array_interface(object, function, argument)) {
     throw TypeError(where(function, argument) +
@@ -332,9 +341,32 @@ Array Array::contiguous(std::size_t alignment) const {
   return copy;
 }
 
-Array Array::made_by_python(const py::object& object) { return Array(object, "rapidmask", "array"); }
+Array Array::made_by_python(const py::object& object) const { return Array(object, function_, "array"); }
+
+void Array::refuse(DType dtype, const Shape& shape, const std::string& why) const {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  bool fits = true;
+  for (const std::int64_t extent : shape.extents()) fits = fits && !__builtin_mul_overflow(bytes, extent, &bytes);
+  std::string text = std::string(function_) + ": there is no memory for a result of shape " + shape.text() +
+                     " and type " + dtype_name(dtype) + ", which takes " +
+                     (fits ? std::to_string(bytes) : "more than 2^63") + " bytes";
+  if (!why.empty()) text += ": " + why;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  throw AllocationError(text);
+}
+
+void Array::check_bytes(DType dtype, const Shape& shape) const {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  for (const std::int64_t extent : shape.extents()) {
+    if (extent == 0) return;
+  }
+  for (const std::int64_t extent : shape.extents()) {
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse(dtype, shape, "");
+  }
+}
 
 Array Array::empty(DType dtype, const Shape& shape) const {
+  check_bytes(dtype, shape);
   if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
     Shape extents = shape;
     dlpack::Tensor prototype{
@@ -347,10 +379,11 @@ Array Array::empty(DType dtype, const Shape& shape) const {
     };
     if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
       PyErr_Clear();
-      throw AllocationError(message);
+      refuse(dtype, shape, message);
     }
     Array made;
     made.library_ = library_;
+    made.function_ = function_;
     made.api_ = api_;
     made.set_contiguous(dtype, shape);
     made.device_ = device_;
@@ -363,10 +396,16 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
     Array made;
     made.library_ = Library::numpy;
+    made.function_ = function_;
     made.set_contiguous(dtype, shape);
-    py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
-    made.data_ = array.mutable_data();
-    made.object_ = std::move(array);
+    try {
+      py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
+      made.data_ = array.mutable_data();
+      made.object_ = std::move(array);
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_MemoryError)) throw;
+      refuse(dtype, shape, "");
+    }
     made.origin_ = library_ == Library::other ? object_ : origin_;
     return made;
   }
@@ -381,15 +420,21 @@ bool Array::has_zeros() const {
 }
 
 Array Array::zeros(DType dtype, const Shape& shape) const {
+  check_bytes(dtype, shape);
   const std::vector<py::ssize_t> extents(shape.extents().begin(), shape.extents().end());
   if (library_ == Library::numpy) {
-    return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+    try {
+      return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_MemoryError)) throw;
+      refuse(dtype, shape, "");
+    }
   }
   // Of small pages, as the tensor's library would take them. NumPy asks for huge ones, of which some boxes touch nearly
   // all: 300 masks of 720×1280 took 24 ms where that memory had just been freed, but 600 where a virtual machine had to
   // get it anew; this takes 50 to 100 in both.
   void* memory = std::calloc(static_cast<std::size_t>(std::max<std::int64_t>(shape.size(), 1)), item_size(dtype));
-  if (memory == nullptr) throw AllocationError("out of memory for an array of shape " + shape.text());
+  if (memory == nullptr) refuse(dtype, shape, "");
   const py::capsule owner(memory, [](void* freed) { std::free(freed); });
   Array made = made_by_python(py::array(numpy_dtype(dtype), extents, memory, owner));
   made.origin_ = object_;
@@ -426,11 +471,15 @@ cuda::Stream Array::stream() const {
 }
 
 ReleasedGil::~ReleasedGil() {
+#if defined(__linux__)  // elsewhere threads end without unwinding
   try {
     PyEval_RestoreThread(state_);
   } catch (abi::__forced_unwind&) {
     for (;;) pause();
   }
+#else
+  PyEval_RestoreThread(state_);
+#endif
 }
 
 View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument) {

@@ -39,7 +39,7 @@ namespace py = pybind11;
 inline constexpr int kMaxRank = 16;
 inline constexpr std::size_t kWordBytes = 8;  // of packed masks
 
-// The caller's library could not allocate: MemoryError, with the library's own text.
+// There is no memory for a result: MemoryError, with the function, the bytes that it asked for and the library's text.
 struct AllocationError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -106,7 +106,10 @@ class Array {
   enum class Library : std::uint8_t { numpy, exchange_api, other };
 
   Array() = default;
-  static Array made_by_python(const py::object& object);
+  Array made_by_python(const py::object& object) const;
+  // Throws AllocationError, which says how much a result of that shape would take.
+  [[noreturn]] void refuse(DType dtype, const Shape& shape, const std::string& why) const;
+  void check_bytes(DType dtype, const Shape& shape) const;
   bool take_numpy(py::handle object, const char* function, const char* argument);
   bool take_exchange_api(py::handle object, const char* function, const char* argument);
   bool take_dlpack(py::handle object, const char* function, const char* argument);
@@ -122,12 +125,16 @@ class Array {
   std::array<std::int64_t, kMaxRank> strides_{};  // in bytes
   dlpack::Device device_{static_cast<std::int32_t>(dlpack::DeviceType::cpu), 0};
   const dlpack::ExchangeApi* api_ = nullptr;
-  py::object object_;  // what the caller gave, or an array made here
-  py::object keeper_;  // keeps the memory alive where that is not object_
+  py::object object_;                   // what the caller gave, or an array made here
+  py::object keeper_;                   // keeps the memory alive where that is not object_
+  const char* function_ = "rapidmask";  // which was called: it outlives the arrays of the call
   py::object origin_;  // of a NumPy array made here in place of another library's: what the caller gave
 };
 
 const char* dtype_name(DType dtype);
+
+// What this thread's last call was of, for errors that have nothing else to go by.
+const char* last_function();
 
 // Holds the GIL released. When the interpreter ends meanwhile, it never lets this thread have the GIL back and unwinds
 // it instead, which C++ does not survive: the thread then waits for the end of the process (as Python 3.14 itself makes

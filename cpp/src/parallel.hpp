@@ -19,6 +19,13 @@ int get_num_threads();
 void set_num_threads(int count);
 
 namespace detail {
+// Programs for fuzzing cut any work into blocks, so that small arrays have the seams of large ones.
+#if defined(RM_FINE_GRAINED)
+inline constexpr std::int64_t kCoarsestGrain = 1;
+#else
+inline constexpr std::int64_t kCoarsestGrain = INT64_MAX;
+#endif
+
 using BlockFunction = void (*)(const void* context, std::int64_t begin, std::int64_t end);
 void parallel_blocks(std::int64_t count, std::int64_t grain, BlockFunction function, const void* context);
 }  // namespace detail
@@ -28,6 +35,7 @@ void parallel_blocks(std::int64_t count, std::int64_t grain, BlockFunction funct
 // throws is rethrown here, after all blocks have ended.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
+  grain = std::min(grain, detail::kCoarsestGrain);
   if (count <= grain) {
     if (count > 0) body(std::int64_t{0}, count);
     return;

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import _arrays, _cpu, _dispatch
 from ._arrays import Array
+from ._errors import shown
 
 Size: TypeAlias = tuple[int, int]
 
@@ -19,7 +20,7 @@ def _as_size(function: str, size: Sequence[SupportsIndex]) -> Size:
     try:
         height, width = (int(extent.__index__()) for extent in size)
     except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"{function}: size must be two integers (H, W), got {size!r}") from None
+        raise ValueError(f"{function}: size must be two integers (H, W), got {shown(size)}") from None
     if height < 0 or width < 0:
         raise ValueError(f"{function}: size must not be negative, got {(height, width)}")
     return height, width
@@ -319,7 +320,11 @@ class RLEMasks:
         ValueError
             If a dictionary lacks an entry, sizes differ, or counts cannot be read or do not add up to H·W.
         """
-        counts, offsets, extents = _cpu.rle_from_coco(list(rles))
+        try:
+            listed = iter(rles)
+        except TypeError:
+            raise TypeError(f"from_coco: rles must be a sequence of dictionaries, got {shown(rles)}") from None
+        counts, offsets, extents = _cpu.rle_from_coco(list(listed))
         sizes = set(map(tuple, np.unique(extents, axis=0).tolist()))
         if size is not None:
             sizes.add(_as_size("from_coco", size))
@@ -341,8 +346,8 @@ class RLEMasks:
         list of dict
             ``{"size": [H, W], "counts": ...}`` for each mask.
         """
-        if counts not in ("bytes", "str", "list"):
-            raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
+        if not isinstance(counts, str) or counts not in ("bytes", "str", "list"):
+            raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {shown(counts)}")
         module = _dispatch.backend(self.counts)
         if counts != "list" and hasattr(module, "rle_strings"):  # written on the device, copied once
             text, ends = map(_arrays.to_host, module.rle_strings(self.counts, self.offsets))
@@ -488,7 +493,7 @@ def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise TypeError(
-            f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}"
+            f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {shown(index)}"
         )
     return array
 
@@ -501,7 +506,7 @@ def _wants_bool(function: str, dtype: npt.DTypeLike) -> bool:
         return True
     if name == "uint8":
         return False
-    raise TypeError(f"{function}: dtype must be bool or uint8, got {dtype!r}")
+    raise TypeError(f"{function}: dtype must be bool or uint8, got {shown(dtype)}")
 
 
 def _place(array: Array) -> str:

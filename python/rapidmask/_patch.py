@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from ._errors import shown
 from ._upstream import Around, Upstream
+from .ops._masks import as_flag
 
 # The module of `rapidmask.compat` that stands in for each library.
 _COMPAT = {
@@ -124,6 +126,7 @@ def patch(*libraries: str, force: bool = False) -> Patch:
     if not libraries:
         raise ValueError(f"patch: name at least one library of {', '.join(_COMPAT)}")
     _check("patch", libraries)
+    force = as_flag("patch", "force", force)
     entered: list[str] = []
     with _lock:
         try:
@@ -160,8 +163,8 @@ def unpatch(*libraries: str) -> None:
 
 def _check(function: str, libraries: tuple[str, ...]) -> None:
     for library in libraries:
-        if library not in _COMPAT:
-            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {library!r}")
+        if not isinstance(library, str) or library not in _COMPAT:
+            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {shown(library)}")
 
 
 def _enter(library: str, force: bool) -> None:

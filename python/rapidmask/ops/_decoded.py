@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, Size
-from ._masks import Masks, Output, check_number, check_output
+from .._errors import shown
+from ._masks import Masks, Output, check_number, check_output, is_one_of
 
 Activation: TypeAlias = Literal["sigmoid"] | None
 
@@ -41,10 +42,10 @@ def check_options(
     function: str, op: str, activation: str | None, output: Output, out: Array | None, threshold: float
 ) -> float:
     """Raise unless names are known and go together; return the threshold as a number."""
-    if op != ">" and op != ">=":
-        raise ValueError(f"{function}: op must be '>' or '>=', got {op!r}")
-    if activation is not None and activation != "sigmoid":
-        raise ValueError(f"{function}: activation must be None or 'sigmoid', got {activation!r}")
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"{function}: op must be '>' or '>=', got {shown(op)}")
+    if activation is not None and not is_one_of(activation, ("sigmoid",)):
+        raise ValueError(f"{function}: activation must be None or 'sigmoid', got {shown(activation)}")
     check_output(function, output)
     if output == "rle" and out is not None:
         raise ValueError(f"{function}: out must be None when output is 'rle'")
@@ -56,7 +57,7 @@ def as_extents(function: str, name: str, extents: Any) -> Size:
     try:
         height, width = (int(extent.__index__()) for extent in extents)
     except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"{function}: {name} must be two integers (height, width), got {extents!r}") from None
+        raise ValueError(f"{function}: {name} must be two integers (height, width), got {shown(extents)}") from None
     return height, width
 
 

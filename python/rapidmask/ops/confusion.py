@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from .. import _arrays, _dispatch
 from .._arrays import Array, HostArray
-from ._masks import Masks, as_number, check_integer, reported_as
+from .._errors import shown
+from ._masks import Masks, as_flag, as_number, check_integer, is_one_of, reported_as
 from .footprints import square
 from .morphology import erode
 from .overlap import mask_iou
@@ -72,8 +73,8 @@ def confusion_matrix(
     array([[1, 1],
            [1, 2]])
     """
-    if out_of_range not in ("raise", "skip"):
-        raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {out_of_range!r}")
+    if not is_one_of(out_of_range, ("raise", "skip")):
+        raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {shown(out_of_range)}")
     classes = check_integer("confusion_matrix", "num_classes", num_classes)
     ignored = None if ignore_index is None else check_integer("confusion_matrix", "ignore_index", ignore_index)
     module = _dispatch.backend(prediction)
@@ -131,7 +132,8 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.out_of_range: Literal["raise", "skip"] = out_of_range
-        self.matrix: npt.NDArray[np.int64] = self._count(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+        with reported_as("ConfusionMatrix"):
+            self.matrix: npt.NDArray[np.int64] = self._count(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
 
     def __repr__(self) -> str:
         return f"ConfusionMatrix(num_classes={self.num_classes}, pixels={int(self.matrix.sum())})"
@@ -421,9 +423,13 @@ class PanopticQuality:
 
     def __init__(self, categories: Iterable[int] | Mapping[int, bool], *, void: int = 0) -> None:
         if isinstance(categories, Mapping):
-            self._is_thing: dict[int, bool | None] = {int(c): bool(thing) for c, thing in categories.items()}
+            self._is_thing: dict[int, bool | None] = {
+                _category(c): as_flag("PanopticQuality", "categories", thing) for c, thing in categories.items()
+            }
+        elif isinstance(categories, Iterable):
+            self._is_thing = dict.fromkeys(map(_category, categories))
         else:
-            self._is_thing = dict.fromkeys(map(int, categories))
+            raise TypeError(f"PanopticQuality: categories must be integers or a mapping, got {shown(categories)}")
         self.void = check_integer("PanopticQuality", "void", void)
         self.true_positives = dict.fromkeys(self._is_thing, 0)
         self.false_positives = dict.fromkeys(self._is_thing, 0)
@@ -615,14 +621,18 @@ def panoptic_quality(
     >>> rapidmask.panoptic_quality(prediction, {5: 0, 6: 1}, target, {1: 0, 2: 1}).compute().rq
     0.5
     """
-    if categories is None:
-        listed = [*_as_segments("prediction_segments", prediction_segments)]
-        listed += _as_segments("target_segments", target_segments)
-        categories = sorted({segment.category for segment in listed})
     with reported_as("panoptic_quality"):
+        if categories is None:
+            listed = [*_as_segments("prediction_segments", prediction_segments)]
+            listed += _as_segments("target_segments", target_segments)
+            categories = sorted({segment.category for segment in listed})
         quality = PanopticQuality(categories, void=void)
         quality.update(prediction, prediction_segments, target, target_segments)
     return quality
+
+
+def _category(value: Any) -> int:
+    return check_integer("PanopticQuality", "categories", value)
 
 
 @dataclass
@@ -639,18 +649,22 @@ def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
             _Segment(check_integer("update", argument, label), check_integer("update", argument, category))
             for label, category in segments.items()
         ]
+    if not isinstance(segments, Iterable):
+        raise TypeError(f"update: {argument} must be a mapping or a list of mappings, got {shown(segments)}")
     found = []
     for segment in segments:
+        if not isinstance(segment, Mapping):
+            raise TypeError(f"update: {argument} must be a mapping or a list of mappings, got one of {shown(segment)}")
         category = next((segment[key] for key in _CATEGORY_KEYS if key in segment), None)
         if category is None or "id" not in segment:
-            raise ValueError(f"update: {argument} must have an id and a category_id each, got {segment!r}")
+            raise ValueError(f"update: {argument} must have an id and a category_id each, got {shown(segment)}")
         area = segment.get("area")
         found.append(
             _Segment(
                 check_integer("update", argument, segment["id"]),
                 check_integer("update", argument, category),
-                bool(segment.get("iscrowd")),
-                None if area is None else int(area),
+                as_flag("update", "iscrowd", segment.get("iscrowd")),
+                None if area is None else check_integer("update", "area", area),
             )
         )
     return found

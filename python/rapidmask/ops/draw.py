@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import Array, is_on_cuda, to_host
+from .._arrays import Array, is_on_cuda
 from .._colours import default_colours
 from .._containers import PackedMasks, RLEMasks
-from ._masks import as_number
+from .._errors import shown
+from ._masks import as_host, as_number
 
 
 def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.ArrayLike = 0) -> npt.NDArray[Any]:
@@ -128,7 +129,7 @@ def overlay(
     painted = labels > 0
     colour = table[(labels[painted] - 1) % len(table)]
     picture[painted] = np.rint(picture[painted] * (1.0 - alpha) + colour * alpha).astype(np.uint8)
-    if outline:
+    if as_flag("overlay", "outline", outline):
         _draw_outlines(picture, labels, table)
     return picture
 
@@ -212,7 +213,7 @@ def _draw_outlines(picture: npt.NDArray[np.uint8], labels: npt.NDArray[Any], tab
 def _host(function: str, argument: str, array: Any) -> npt.NDArray[Any]:
     if is_on_cuda(array):
         raise TypeError(f"{function}: {argument} must be in host memory, got an array on a CUDA device")
-    return to_host(array) if hasattr(array, "shape") else np.asarray(array)
+    return as_host(function, argument, array)
 
 
 def _dense(function: str, argument: str, masks: Any) -> npt.NDArray[Any]:
@@ -224,7 +225,7 @@ def _dense(function: str, argument: str, masks: Any) -> npt.NDArray[Any]:
 
 
 def _fill_value(fill: npt.ArrayLike, dtype: np.dtype[Any], channels: int | None) -> npt.NDArray[Any]:
-    value = np.asarray(fill)
+    value = as_host("apply_mask", "fill", fill)
     if value.ndim and value.shape != (channels,):
         wanted = "a number" if channels is None else f"a number or {channels} of them"
         raise ValueError(f"apply_mask: fill must be {wanted}, got shape {value.shape}")
@@ -234,7 +235,7 @@ def _fill_value(fill: npt.ArrayLike, dtype: np.dtype[Any], channels: int | None)
         cast = value.astype(dtype)
         lost = cast != value if dtype.kind in "biu" else np.isfinite(value) & ~np.isfinite(cast)
     if lost.any():
-        raise ValueError(f"apply_mask: fill must be a value of the image's dtype {dtype}, got {fill!r}")
+        raise ValueError(f"apply_mask: fill must be a value of the image's dtype {dtype}, got {shown(fill)}")
     return cast
 
 
@@ -276,9 +277,9 @@ def _label_map(masks: Any, size: tuple[int, int]) -> npt.NDArray[Any]:
 def _colour_table(function: str, colors: npt.ArrayLike | None) -> npt.NDArray[np.uint8]:
     if colors is None:
         return default_colours()
-    table = np.atleast_2d(np.asarray(colors))
+    table = np.atleast_2d(as_host(function, "colors", colors))
     if table.ndim != 2 or table.shape[1] != 3 or not len(table):
-        raise ValueError(f"{function}: colors must have shape (K, 3) or (3,), got {np.shape(colors)}")
+        raise ValueError(f"{function}: colors must have shape (K, 3) or (3,), got {table.shape}")
     if table.dtype.kind not in "iu" or table.min() < 0 or table.max() > 255:
         raise ValueError(f"{function}: colors must be integers from 0 to 255")
     return table.astype(np.uint8)

@@ -10,7 +10,8 @@ import numpy as np
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import RLEMasks
-from ._masks import Masks, as_number, bits_of, check_number
+from .._errors import shown
+from ._masks import Masks, as_name, as_number, bits_of, check_number
 
 Metric: TypeAlias = Literal["iou", "ios", "iof"]
 Decay: TypeAlias = Literal["gaussian", "linear"]
@@ -64,12 +65,14 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
     if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)):
         crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", a.counts, iscrowd, "bool")
         module = _dispatch.host_backend("mask_iou", a.counts)
-        return module.rle_iou(_runs_of(a), None if b is None else _runs_of(b), metric, crowds)
+        return module.rle_iou(
+            _runs_of(a), None if b is None else _runs_of(b), as_name("mask_iou", "metric", metric), crowds
+        )
     first, first_width = bits_of(a)
     module = _dispatch.backend(first)
     second, second_width = (None, None) if b is None else bits_of(b)
     crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", first, iscrowd, "bool")
-    return module.mask_iou(first, first_width, second, second_width, metric, crowds)
+    return module.mask_iou(first, first_width, second, second_width, as_name("mask_iou", "metric", metric), crowds)
 
 
 def mask_nms(
@@ -121,7 +124,9 @@ def mask_nms(
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
     threshold = _fraction("mask_nms", "iou_threshold", iou_threshold)
-    return module.mask_nms(array, width, *_ranking("mask_nms", array, scores, labels), threshold, metric)
+    return module.mask_nms(
+        array, width, *_ranking("mask_nms", array, scores, labels), threshold, as_name("mask_nms", "metric", metric)
+    )
 
 
 def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Array | None = None) -> Array:
@@ -244,11 +249,11 @@ def soft_nms(
         array,
         width,
         *ranking,
-        method,
+        as_name("soft_nms", "method", method),
         deviation,
         threshold,
         check_number("soft_nms", "score_threshold", score_threshold),
-        metric,
+        as_name("soft_nms", "metric", metric),
     )
     return indices, decayed
 
@@ -307,7 +312,9 @@ def matrix_nms(
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
     strength = _positive("matrix_nms", "sigma", sigma)
-    return module.matrix_nms(array, width, *_ranking("matrix_nms", array, scores, labels), kernel, strength)
+    return module.matrix_nms(
+        array, width, *_ranking("matrix_nms", array, scores, labels), as_name("matrix_nms", "kernel", kernel), strength
+    )
 
 
 def mask_nmm(
@@ -361,29 +368,45 @@ def mask_nmm(
     module = _dispatch.backend(array)
     threshold = _fraction("mask_nmm", "iou_threshold", iou_threshold)
     ranking = _ranking("mask_nmm", array, scores, labels)
-    members, offsets = module.mask_nmm(array, width, *ranking, threshold, metric)
+    members, offsets = module.mask_nmm(array, width, *ranking, threshold, as_name("mask_nmm", "metric", metric))
     return [members[begin:end] for begin, end in itertools.pairwise(_arrays.to_host(offsets).tolist())]
 
 
 def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -> tuple[Array, Array | None]:
     """Return scores as float64 and labels as int64, where the masks are."""
     if labels is not None:
-        if not hasattr(labels, "dtype"):
-            labels = np.asarray(labels if len(labels) else np.zeros(0, np.int64))
+        labels = integers_of(function, "labels", labels)
         if "int" not in str(labels.dtype):
             raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
         labels = _beside(function, "labels", masks, labels, "int64")
     return _beside(function, "scores", masks, scores, "float64"), labels
 
 
+def integers_of(function: str, argument: str, values: Any) -> Array:
+    """Return a list of numbers as an array, of which one without any is of integers."""
+    if hasattr(values, "dtype") and hasattr(values, "shape"):
+        return values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: {argument} must be integers, got {shown(values)}") from None
+    return array if array.size else array.astype(np.int64)
+
+
 def _beside(function: str, argument: str, masks: Array, values: Any, dtype: str) -> Array:
     """Return one value per mask as an array of that type, on the device of the masks."""
-    if type(values) is np.ndarray or not hasattr(values, "dtype"):
+    if isinstance(values, (np.ndarray, np.generic)) or not hasattr(values, "dtype"):
         try:
-            host = np.asarray(values).astype(dtype, copy=False)
+            given = np.asarray(values)
+            with np.errstate(over="ignore", invalid="ignore"):
+                host = given.astype(dtype, copy=False) if given.dtype.kind in "biuf" else None
         except (TypeError, ValueError):
-            raise TypeError(f"{function}: {argument} must hold numbers, got {values!r}") from None
+            host = None
+        if host is None:
+            raise TypeError(f"{function}: {argument} must hold numbers, got {shown(values)}")
         return _arrays.like(masks, host) if _arrays.is_on_cuda(masks) else host
+    if "complex" in str(values.dtype):
+        raise TypeError(f"{function}: {argument} must hold numbers, got {shown(values)}")
     return _arrays.astype(values, dtype)
 
 
@@ -394,12 +417,12 @@ def _runs_of(masks: RLEMasks) -> tuple[Array, Array, int, int]:
 def _fraction(function: str, name: str, value: float) -> float:
     number = as_number(function, name, value)
     if not 0 <= number <= 1:
-        raise ValueError(f"{function}: {name} must be from 0 to 1, got {value!r}")
+        raise ValueError(f"{function}: {name} must be from 0 to 1, got {shown(value)}")
     return number
 
 
 def _positive(function: str, name: str, value: float) -> float:
     number = as_number(function, name, value)
     if not number > 0:
-        raise ValueError(f"{function}: {name} must be above 0, got {value!r}")
+        raise ValueError(f"{function}: {name} must be above 0, got {shown(value)}")
     return number

@@ -12,8 +12,9 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, bits_of, check_apart, check_number
-from .overlap import _beside
+from .._errors import shown
+from ._masks import Masks, as_flag, bits_of, check_apart, check_number
+from .overlap import _beside, integers_of
 from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
@@ -218,7 +219,7 @@ def panoptic_merge(
         rows,
         columns,
         "none" if activation is None else "late" if late else "early",
-        bool(weight_by_score),
+        as_flag(function, "weight_by_score", weight_by_score),
         check_number(function, "mask_threshold", mask_threshold),
         check_number(function, "overlap_threshold", overlap_threshold),
         overlap_op == ">=",
@@ -362,13 +363,23 @@ def instance_merge(
     module = _dispatch.backend(array)
     scores, labels = _beside(function, "scores", array, scores, "float64"), _labels(function, array, labels)
     segmentation, painted, visible = module.paint_masks(
-        array, width, scores, function, order == "score", bool(over), False, limit, least, True, out
+        array,
+        width,
+        scores,
+        function,
+        order == "score",
+        as_flag(function, "over", over),
+        False,
+        limit,
+        least,
+        True,
+        out,
     )
     next_id = _id(function, "first_id", first_id)
     empty = _id(function, "void", void)
     kept = np.flatnonzero(_arrays.to_host(painted))
     values, classes, areas = (_arrays.to_host(x) for x in (scores, labels, visible))
-    if len(classes) != len(values):
+    if classes.shape != values.shape:
         raise ValueError(
             f"{function}: labels must have one value for each of {len(values)} masks, got shape {classes.shape}"
         )
@@ -460,7 +471,7 @@ def resolve_overlaps(
     """
     share = check_number("resolve_overlaps", "min_kept", min_kept)
     if not 0 <= share <= 1:
-        raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
+        raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {shown(min_kept)}")
     check_apart("resolve_overlaps", out, scores=scores)
     array, width = bits_of(masks)
     ranked = None if scores is None else _beside("resolve_overlaps", "scores", array, scores, "float64")
@@ -524,15 +535,15 @@ def non_overlapping(
 
 
 def _check_name(function: str, argument: str, name: Any, names: tuple[Any, ...]) -> None:
-    if name not in names:
-        raise ValueError(f"{function}: {argument} must be one of {', '.join(map(repr, names))}, got {name!r}")
+    if not (name is None or isinstance(name, str)) or name not in names:
+        raise ValueError(f"{function}: {argument} must be one of {', '.join(map(repr, names))}, got {shown(name)}")
 
 
 def _id(function: str, argument: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an integer, got {shown(value)}") from None
     if not _IDS[0] <= number <= _IDS[1]:
         raise ValueError(f"{function}: {argument} must be from {_IDS[0]} to {_IDS[1]}, got {number}")
     return number
@@ -540,8 +551,7 @@ def _id(function: str, argument: str, value: Any) -> int:
 
 def _integers(function: str, argument: str, values: Any) -> Array:
     """Return an array of integers, which an empty list may be, too."""
-    if not hasattr(values, "dtype"):
-        values = np.asarray(values if len(values) else np.zeros(0, np.int64))
+    values = integers_of(function, argument, values)
     kind = getattr(values.dtype, "kind", None)  # which other libraries than NumPy do not tell
     if kind not in ("i", "u") if kind else "int" not in str(values.dtype):
         raise TypeError(f"{function}: {argument} must be integers, got {str(values.dtype).rpartition('.')[2]}")

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, Output, check_output
+from .._errors import shown
+from ._masks import Masks, Output, as_flag, as_host, check_output, reported_as
 
 
 def rle_encode(masks: Masks) -> RLEMasks:
@@ -161,7 +162,7 @@ def rle_decode(
             [1]]], dtype=uint8)
     """
     check_output("rle_decode", output)
-    masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
+    masks = _runs("rle_decode", rle)
     if output == "rle" and out is not None:
         raise ValueError("rle_decode: out must be None when output is 'rle'")
     if output == "rle" and crop is None:
@@ -177,11 +178,18 @@ def rle_decode(
     return packed.to_rle() if output == "rle" else packed
 
 
+def _runs(function: str, rle: RLEMasks | Sequence[dict[str, Any]]) -> RLEMasks:
+    if isinstance(rle, RLEMasks):
+        return rle
+    with reported_as(function):
+        return RLEMasks.from_coco(rle)
+
+
 def _as_box(crop: Sequence[int]) -> tuple[int, int, int, int]:
     try:
         x0, y0, x1, y1 = (extent.__index__() for extent in crop)
     except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {crop!r}") from None
+        raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {shown(crop)}") from None
     return x0, y0, x1, y1
 
 
@@ -223,9 +231,11 @@ def rle_merge(rle: RLEMasks | Sequence[dict[str, Any]], *, intersect: bool = Fal
     >>> rapidmask.rle_merge([left, right], intersect=True).to_coco("list")
     [{'size': [1, 3], 'counts': [1, 1, 1]}]
     """
-    masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
+    masks = _runs("rle_merge", rle)
     module = _dispatch.host_backend("rle_merge", masks.counts)
-    counts, offsets = module.rle_merge(masks.counts, masks.offsets, *masks.size, bool(intersect))
+    counts, offsets = module.rle_merge(
+        masks.counts, masks.offsets, *masks.size, as_flag("rle_merge", "intersect", intersect)
+    )
     return RLEMasks._wrap(counts, offsets, masks.size)
 
 
@@ -248,7 +258,7 @@ def rle_to_string(counts: npt.ArrayLike) -> bytes:
     >>> rapidmask.rle_to_string([5, 2, 2, 2, 2, 2, 5])
     b'5220003'
     """
-    runs = np.asarray(counts)
+    runs = as_host("rle_to_string", "counts", counts)
     if runs.ndim != 1 or (runs.size and (runs.dtype.kind not in "iu" or runs.min() < 0 or runs.max() > 0xFFFFFFFF)):
         raise ValueError("rle_to_string: counts must be a list of integers from 0 to 2^32 - 1")
     return _cpu.rle_to_string(runs.astype(np.uint32))

@@ -7,7 +7,8 @@ from typing import Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, Output, check_output, wrap_packed
+from .._errors import shown
+from ._masks import Masks, Output, check_output, is_one_of, wrap_packed
 
 _HUGE = 2**62  # no window is as large: what is beyond compares alike
 
@@ -19,19 +20,19 @@ def _window(function: str, argument: str, size: SupportsIndex | tuple[int, int])
         height, width = (operator.index(side) for side in size)
         return max(-_HUGE, min(height, _HUGE)), max(-_HUGE, min(width, _HUGE))
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be an odd integer or a pair of them, got {size!r}") from None
+        raise TypeError(f"{function}: {argument} must be an odd integer or a pair of them, got {shown(size)}") from None
 
 
 def _number(function: str, argument: str, value: float) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be a number, got {shown(value)}") from None
 
 
 def _check_method(function: str, method: str) -> None:
-    if method not in ("gaussian", "mean", "median"):
-        raise ValueError(f"{function}: method must be 'gaussian', 'mean' or 'median', got {method!r}")
+    if not is_one_of(method, ("gaussian", "mean", "median")):
+        raise ValueError(f"{function}: method must be 'gaussian', 'mean' or 'median', got {shown(method)}")
 
 
 def threshold_local(
@@ -237,8 +238,8 @@ def adaptive_threshold(
     image = _arrays.with_shape(image)
     height, width = _window("adaptive_threshold", "block_size", block_size)
     check_output("adaptive_threshold", output)
-    if op not in (">", ">="):
-        raise ValueError(f"adaptive_threshold: op must be '>' or '>=', got {op!r}")
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"adaptive_threshold: op must be '>' or '>=', got {shown(op)}")
     if output == "rle" and out is not None:
         raise ValueError("adaptive_threshold: out must be None when output is 'rle'")
     _check_method("adaptive_threshold", method)

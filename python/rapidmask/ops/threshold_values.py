@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _dispatch
 from .._arrays import Array
+from .._errors import shown
 
 
 def _value(image: Array, method: str) -> Any:
@@ -346,5 +347,5 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
     try:
         number = min(operator.index(classes), 1 << 30)
     except TypeError:
-        raise TypeError(f"threshold_multiotsu: classes must be an integer, got {classes!r}") from None
+        raise TypeError(f"threshold_multiotsu: classes must be an integer, got {shown(classes)}") from None
     return _dispatch.backend(image).threshold_multiotsu(image, number)

@@ -8,7 +8,7 @@ from typing import Literal, SupportsIndex
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, check_number
+from ._masks import Masks, Output, as_flag, check_number
 
 
 def upsample_masks(
@@ -103,10 +103,11 @@ def upsample_masks(
         op,
         activation or "none",
     )
-    reach = check_number("upsample_masks", "offset", offset) if return_stats else None
+    with_stats = as_flag("upsample_masks", "return_stats", return_stats)
+    reach = check_number("upsample_masks", "offset", offset) if with_stats else None
     module = _dispatch.backend(logits)
     if output == "rle" and hasattr(module, "upsample_runs"):
         result = module.upsample_runs(*given, reach)
     else:
         result = module.upsample_masks(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, return_stats)
+    return given_back(result, (height, width), output, with_stats)
