@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import rapidmask
-from rapidmask.cli import METHODS
+from rapidmask._segment import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 README = DOCS / "readme-draft.md"
 PAGES = sorted(DOCS.rglob("*.md"))
-NEEDED = ("torch", "pycocotools", "cv2", "skimage", "scipy")  # and imported by some pages
+NEEDED = ("torch", "pycocotools", "cv2", "dask", "skimage", "scipy")  # and imported by some pages
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
