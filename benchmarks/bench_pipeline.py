@@ -222,9 +222,13 @@ def instances_of_queries(logits: np.ndarray) -> Contest:
 
 
 COMPARISONS = [
-    Comparison("SAM: stable, mended, suppressed → COCO", "SAM logits 64×256²", automatic_masks, bar=40),
-    Comparison("YOLO: 300 detections, 720×1280 → COCO", "prototypes 32×160²", instances_of((720, 1280)), bar=15),
-    Comparison("YOLO: 300 detections, 3000×4000 → COCO", "prototypes 32×160²", instances_of((3000, 4000)), bar=15),
-    Comparison("Mask R-CNN: 100 masks, 800×1333 → COCO", "detections 100×28²", regions, bar=10),
-    Comparison("Mask2Former: queries, 800×1333 → COCO", "SAM logits 64×256²", instances_of_queries),
+    Comparison("SAM: stable, mended, suppressed → COCO", "SAM logits 64×256²", automatic_masks, bar=40, memory=True),
+    Comparison(
+        "YOLO: 300 detections, 720×1280 → COCO", "prototypes 32×160²", instances_of((720, 1280)), bar=15, memory=True
+    ),
+    Comparison(
+        "YOLO: 300 detections, 3000×4000 → COCO", "prototypes 32×160²", instances_of((3000, 4000)), bar=15, memory=True
+    ),
+    Comparison("Mask R-CNN: 100 masks, 800×1333 → COCO", "detections 100×28²", regions, bar=10, memory=True),
+    Comparison("Mask2Former: queries, 800×1333 → COCO", "SAM logits 64×256²", instances_of_queries, memory=True),
 ]
