@@ -5,11 +5,9 @@ given stays as it was, no warning is issued, and the process lives. `RAPIDMASK_T
 each function, in other orders than those of every day, and adds what was tried to `records/hostile.json`.
 """
 
-import copy
 import dataclasses
 import inspect
 import json
-import math
 import os
 import platform
 import subprocess
@@ -22,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 import rapidmask
 from answers import ANSWERS, host, pixels
 from inputs import guarded
-from strategies import CALLS, ODD_ARRAYS, Call, OwnError, masks, rubbish, torch
+from strategies import CALLS, OwnError, torch
 
 RECORD = Path(__file__).parent / "records" / "hostile.json"
 LONG = int(os.environ.get("RAPIDMASK_TEST_HOSTILE", "0"))
@@ -39,7 +37,15 @@ REFUSALS = (TypeError, ValueError, NotImplementedError, MemoryError, OverflowErr
 
 # What is no function of arguments: results, errors, and what tells or sets the state of the process by itself.
 WITHOUT_ARGUMENTS = {"__version__", "CudaError", "cuda_status", "get_num_threads", "isa", "isa_levels"}
-RESULTS = {"BorderTree", "Components", "InstanceSegment", "MaskStatistics", "PanopticScores", "PanopticSegment", "PasteStatistics"}
+RESULTS = {
+    "BorderTree",
+    "Components",
+    "InstanceSegment",
+    "MaskStatistics",
+    "PanopticScores",
+    "PanopticSegment",
+    "PasteStatistics",
+}
 
 # Calls of valid arguments that are refused, or answered otherwise than by a number, for what the pixels hold.
 MAY_REFUSE = {
@@ -172,7 +178,12 @@ def record(name, tried):
     commit = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=RECORD.parent, capture_output=True, text=True, check=False
     ).stdout.strip()
-    kept[name] = {**tried, "commit": commit, "machine": f"{platform.system()} {platform.machine()}", "isa": rapidmask.isa()}
+    kept[name] = {
+        **tried,
+        "commit": commit,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "isa": rapidmask.isa(),
+    }
     RECORD.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
 
 

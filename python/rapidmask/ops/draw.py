@@ -14,7 +14,7 @@ from .._arrays import Array, is_on_cuda
 from .._colours import default_colours
 from .._containers import PackedMasks, RLEMasks
 from .._errors import shown
-from ._masks import as_host, as_number
+from ._masks import as_flag, as_host, as_number
 
 
 def apply_mask(image: Array, mask: Array | PackedMasks | RLEMasks, *, fill: npt.ArrayLike = 0) -> npt.NDArray[Any]:
