@@ -1,9 +1,10 @@
 """What a call of a public function must give, by the literal definitions: `ANSWERS` maps names to checks of a result.
 
-A check is given the result and the call's arguments, and raises AssertionError. It is asked only about results: calls may
-be refused. Functions that are not here have laws alone, in `test_hostile.py`.
+A check is given the result and the call's arguments, and raises AssertionError. It is asked only about results: calls
+may be refused. Functions that are not here have laws alone, in `test_hostile.py`.
 """
 
+import itertools
 import operator
 
 import numpy as np
@@ -47,7 +48,7 @@ def pixels(masks):
     if isinstance(masks, rapidmask.RLEMasks):
         counts, offsets = host(masks.counts), host(masks.offsets)
         assert (offsets[0], offsets[-1]) == (0, len(counts))
-        runs = [counts[i:j] for i, j in zip(offsets[:-1], offsets[1:], strict=True)]
+        runs = [counts[i:j] for i, j in itertools.pairwise(offsets)]
         assert all((one[1:] > 0).all() for one in runs), "the runs are not canonical"
         return np.array([rle.mask(one, masks.size) for one in runs], bool).reshape(len(runs), *masks.size)
     return host(masks) != 0

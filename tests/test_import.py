@@ -11,27 +11,29 @@ import pytest
 import rapidmask
 
 # Prints, as JSON, what the interpreter saw while the package was imported and a call was made.
-WATCHED = """
+WATCHED = '''
 import json, os, sys, threading
 import numpy
 sys.dont_write_bytecode = True
 seen = []
+KINDS = """
+    ftplib http mmap shutil smtplib socket ssl subprocess tempfile urllib webbrowser winreg
+""".split()
+EVENTS = """
+    _thread.start_new_thread code.__new__ ctypes.dlopen os.chmod os.chown os.exec os.fork os.forkpty os.kill os.link
+    os.mkdir os.posix_spawn os.putenv os.remove os.rename os.rmdir os.spawn os.symlink os.system os.truncate os.unsetenv
+    pickle.find_class signal.pthread_kill sys.addaudithook sys.setprofile sys.settrace
+""".split()
 
 def watch(event, arguments):
     kind = event.partition(".")[0]
     if event == "open":
         path, mode, flags = arguments
-        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND) if isinstance(flags, int) else 0
-        if writes:
+        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND):
             seen.append([event, str(path), str(mode)])
-    elif kind in ("socket", "subprocess", "urllib", "http", "ftplib", "smtplib", "shutil", "tempfile", "winreg", "ssl", "webbrowser"):
+    elif kind in KINDS:
         seen.append([event, repr(arguments)[:200]])
-    elif event in (
-        "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove", "os.rename", "os.mkdir",
-        "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate", "os.putenv", "os.unsetenv", "os.kill",
-        "_thread.start_new_thread", "signal.pthread_kill", "ctypes.dlopen", "code.__new__", "pickle.find_class",
-        "sys.settrace", "sys.setprofile", "sys.addaudithook", "mmap.__new__",
-    ):
+    elif event in EVENTS:
         seen.append([event, repr(arguments)[:200]])
     elif event == "exec":
         code = arguments[0]
@@ -42,13 +44,13 @@ def watch(event, arguments):
 
 import importlib.util, sysconfig
 PACKAGE = os.path.dirname(importlib.util.find_spec("rapidmask").origin)
-LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | set(map(os.path.realpath, sys.path)))
-LIBRARY = tuple(name for name in LIBRARY if name)
+paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+LIBRARY = tuple(path for path in paths | set(map(os.path.realpath, sys.path)) if path)
 before = set(sys.modules)
 tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
 sys.addaudithook(watch)
 import rapidmask
-"""
+'''
 REPORT = """
 after = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
 sys.stdout.write(json.dumps({"seen": seen, "modules": sorted(set(sys.modules) - before), "threads": after - tasks}))

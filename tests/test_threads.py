@@ -101,9 +101,10 @@ def of_image(name, *arguments, **options):
 
 
 FILTERS = ("dilate", "erode", "opening", "closing", "gradient", "white_tophat", "black_tophat")
+VALUES = ("otsu", "li", "yen", "isodata", "triangle", "mean")
 SMALL = {  # on parts that one thread works on: what they are asked is whether calls disturb one another
     **{name: alone(name, rapidmask.disk(2), iterations=2) for name in FILTERS},
-    **{f"threshold_{name}": of_image(f"threshold_{name}") for name in ("otsu", "li", "yen", "isodata", "triangle", "mean")},
+    **{f"threshold_{name}": of_image(f"threshold_{name}") for name in VALUES},
     "threshold_minimum": lambda masks, image: rapidmask.threshold_minimum(small(image)[:2] + small(image)[2:4] / 4),
     "threshold_multiotsu": of_image("threshold_multiotsu"),
     "threshold_local": of_image("threshold_local", 9),
@@ -129,7 +130,7 @@ SMALL = {  # on parts that one thread works on: what they are asked is whether c
     "resolve_overlaps": alone("resolve_overlaps", SCORES),
     "non_overlapping": lambda masks, image: rapidmask.non_overlapping(logits(small(image))),
     "instance_merge": lambda masks, image: rapidmask.instance_merge(small(masks), SCORES, LABELS)[0],
-    "panoptic_merge": lambda masks, image: rapidmask.panoptic_merge(logits(small(image)), SCORES, LABELS, size=(90, 99))[0],
+    "panoptic_merge": lambda masks, image: rapidmask.panoptic_merge(logits(small(image)), SCORES, LABELS)[0],
     "semantic_argmax": lambda masks, image: rapidmask.semantic_argmax(logits(small(image)), (90, 99)),
     "semantic_from_queries": lambda masks, image: rapidmask.semantic_from_queries(
         np.tile(SCORES, (8, 1)).astype(np.float32), logits(small(image)), (90, 99)
@@ -138,7 +139,9 @@ SMALL = {  # on parts that one thread works on: what they are asked is whether c
     "rle_merge": lambda masks, image: rapidmask.rle_merge(rapidmask.rle_encode(small(masks))).counts,
     "rle_to_string": lambda masks, image: np.frombuffer(rapidmask.rle_to_string(np.arange(999)), np.uint8),
     "rle_from_string": lambda masks, image: rapidmask.rle_from_string(rapidmask.rle_to_string(np.arange(999))),
-    "rle_decode of a crop": lambda masks, image: rapidmask.rle_decode(rapidmask.rle_encode(small(masks)), crop=(3, 4, 50, 40)),
+    "rle_decode of a crop": lambda masks, image: rapidmask.rle_decode(
+        rapidmask.rle_encode(small(masks)), crop=(3, 4, 50, 40)
+    ),
     "RLEMasks": lambda masks, image: rapidmask.RLEMasks.from_coco(rapidmask.rle_encode(small(masks)).to_coco()).counts,
     "PackedMasks": lambda masks, image: (~rapidmask.pack(small(masks)) ^ rapidmask.pack(small(masks[::-1]))).data,
     "masks_to_polygons": lambda masks, image: np.concatenate(rapidmask.masks_to_polygons(small(masks))[0]),

@@ -47,14 +47,16 @@ def test_nothing_is_replaced_unless_everything_can_be(monkeypatch):
     first = module.first
     label = scipy.ndimage.label
     for libraries in (("upstream_of_tests",), ("scipy", "upstream_of_tests")):
-        with pytest.raises(ImportError, match="^patch: upstream_of_tests must have upstream_of_tests:renamed"):
+        with pytest.raises(ImportError, match=r"^patch: upstream_of_tests must have upstream_of_tests:renamed"):
             rapidmask.patch(*libraries)
         assert module.first is first
         assert scipy.ndimage.label is label
 
 
 def test_a_replacement_that_cannot_be_set_undoes_the_others(monkeypatch):
-    module = one_library(monkeypatch, {"upstream_of_tests:first": lambda x: x, "upstream_of_tests:Sealed.method": lambda x: x})
+    module = one_library(
+        monkeypatch, {"upstream_of_tests:first": lambda x: x, "upstream_of_tests:Sealed.method": lambda x: x}
+    )
 
     class Guard(type):
         def __setattr__(cls, name, value):
@@ -117,7 +119,7 @@ def test_what_someone_else_put_there_since_stays():
     label, erosion = scipy.ndimage.label, scipy.ndimage.binary_erosion
     patched = rapidmask.patch("scipy")
     scipy.ndimage.label = other = lambda *args: "someone else's"
-    with pytest.warns(RuntimeWarning, match="^unpatch: scipy.ndimage:label was replaced by someone else since"):
+    with pytest.warns(RuntimeWarning, match=r"^unpatch: scipy\.ndimage:label was replaced by someone else since"):
         patched.undo()
     assert scipy.ndimage.label is other
     assert scipy.ndimage.binary_erosion is erosion
@@ -128,7 +130,7 @@ def test_what_someone_else_took_away_since_stays_away():
     label = scipy.ndimage.label
     patched = rapidmask.patch("scipy")
     del scipy.ndimage.label
-    with pytest.warns(RuntimeWarning, match="^unpatch: scipy.ndimage:label was replaced by someone else since"):
+    with pytest.warns(RuntimeWarning, match=r"^unpatch: scipy\.ndimage:label was replaced by someone else since"):
         patched.undo()
     assert not hasattr(scipy.ndimage, "label")
     scipy.ndimage.label = label
