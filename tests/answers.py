@@ -1,10 +1,10 @@
 """What a call of a public function must give, by the literal definitions: `ANSWERS` maps names to checks of a result.
 
-A check is given the result and the call's arguments, and raises AssertionError. It is asked only about results: calls may
-be refused. Functions that are not here have laws alone, in `test_hostile.py`.
+A check is given the result and the call's arguments, and raises AssertionError. It is asked only about results: calls
+may be refused. Functions that are not here have laws alone, in `test_hostile.py`.
 """
 
-import functools
+import itertools
 import operator
 
 import numpy as np
@@ -48,7 +48,7 @@ def pixels(masks):
     if isinstance(masks, rapidmask.RLEMasks):
         counts, offsets = host(masks.counts), host(masks.offsets)
         assert (offsets[0], offsets[-1]) == (0, len(counts))
-        runs = [counts[i:j] for i, j in zip(offsets[:-1], offsets[1:], strict=True)]
+        runs = [counts[i:j] for i, j in itertools.pairwise(offsets)]
         assert all((one[1:] > 0).all() for one in runs), "the runs are not canonical"
         return np.array([rle.mask(one, masks.size) for one in runs], bool).reshape(len(runs), *masks.size)
     return host(masks) != 0
@@ -137,7 +137,9 @@ def connected(result, masks, connectivity=8, labels=True):
         found = host(getattr(result, name))
         equal(found, np.concatenate([m[k] for m in measured]) if measured else found[:0])
     centroids = host(result.centroids)
-    np.testing.assert_allclose(centroids, np.concatenate([m[2] for m in measured]) if measured else centroids, atol=1e-9)
+    np.testing.assert_allclose(
+        centroids, np.concatenate([m[2] for m in measured]) if measured else centroids, atol=1e-9
+    )
 
 
 def areas_of_components(result, masks, connectivity=8):
@@ -310,7 +312,9 @@ def pasted(result, masks, boxes, size, output="bool", return_stats=False, **opti
         equal(host(measured.boxes), rle.boxes(expected))
 
 
-def classes(result, logits, size=None, dtype="int32", ignore=(), min_score=None, void=None, intermediate=None, crop=None):
+def classes(
+    result, logits, size=None, dtype="int32", ignore=(), min_score=None, void=None, intermediate=None, crop=None
+):
     if intermediate is not None or crop is not None:
         return
     x = host(logits).astype(np.float32)
@@ -363,7 +367,9 @@ def flooded(result, image, markers, mask=None, connectivity=8):
     image, markers = host(image), host(markers)
     axes = axes_of(connectivity)
     where = [None] * 10**4 if mask is None else each(mask, axes)
-    images, maps = (x.reshape(int(np.prod(x.shape[: x.ndim - axes])), *x.shape[x.ndim - axes :]) for x in (image, markers))
+    images, maps = (
+        x.reshape(int(np.prod(x.shape[: x.ndim - axes])), *x.shape[x.ndim - axes :]) for x in (image, markers)
+    )
     found = host(result).reshape(images.shape)
     for one, its_markers, its_mask, labels in zip(images, maps, where, found, strict=False):
         equal(labels, watershed.watershed(one, its_markers, connectivity, its_mask))
@@ -386,7 +392,9 @@ def cleaned(result, scores, **given):
     for name, value in (("hole_value", level + 0.1), ("sprinkle_value", level - 0.1)):
         options[name] = value if options[name] is None else options[name]
     x, found = host(scores), host(result)
-    for one, cleared in zip(x.reshape(-1, *x.shape[-2:]), found.reshape(-1, *x.shape[-2:]), strict=True) if x.size else ():
+    for one, cleared in (
+        zip(x.reshape(-1, *x.shape[-2:]), found.reshape(-1, *x.shape[-2:]), strict=True) if x.size else ()
+    ):
         if str(getattr(scores, "dtype", "")) in ("torch.bfloat16", "float16", "torch.float16"):
             return  # the values written are rounded, which the definition leaves out
         with np.errstate(all="ignore"):
@@ -394,7 +402,10 @@ def cleaned(result, scores, **given):
 
 
 ANSWERS = {
-    **{name: moved(name) for name in ("dilate", "erode", "opening", "closing", "gradient", "white_tophat", "black_tophat")},
+    **{
+        name: moved(name)
+        for name in ("dilate", "erode", "opening", "closing", "gradient", "white_tophat", "black_tophat")
+    },
     **{
         name: filtered(name)
         for name in ("fill_holes", "clear_border", "remove_small_objects", "remove_small_holes", "keep_largest")
@@ -438,4 +449,3 @@ ANSWERS["rle_decode"] = lambda result, given, output="bool", crop=None: (
 ANSWERS["keep_largest"] = lambda result, masks, k=1, connectivity=8: filtered("keep_largest")(
     result, masks, min(int(k), 2**62), connectivity=connectivity
 )
-_ = functools

@@ -156,6 +156,28 @@ const char* last_function() { return called_function.data(); }
 
 const char* dtype_name(DType dtype) { return kDTypeNames[static_cast<std::size_t>(dtype)]; }
 
+void refuse_bytes(const char* function, DType dtype, const Shape& shape, const std::string& why) {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  bool fits = true;
+  for (const std::int64_t extent : shape.extents()) fits = fits && !__builtin_mul_overflow(bytes, extent, &bytes);
+  std::string text = std::string(function) + ": there is no memory for an array of shape " + shape.text() +
+                     " and type " + dtype_name(dtype) + ", which takes " +
+                     (fits ? std::to_string(bytes) : "more than 2^63") + " bytes";
+  if (!why.empty()) text += ": " + why;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  throw AllocationError(text);
+}
+
+void check_bytes(const char* function, DType dtype, const Shape& shape) {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  for (const std::int64_t extent : shape.extents()) {
+    if (extent == 0) return;
+  }
+  for (const std::int64_t extent : shape.extents()) {
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse_bytes(function, dtype, shape);
+  }
+}
+
 std::int64_t Shape::product(int begin, int end) const {
   std::int64_t size = 1;
   for (int i = begin; i < end; ++i) size = wrapping_product(size, (*this)[i]);
@@ -338,37 +360,22 @@ bool Array::is_contiguous() const {
 Array Array::contiguous(std::size_t alignment) const {
   const bool aligned = reinterpret_cast<std::uintptr_t>(data_) % std::max(alignment, item_size(dtype_)) == 0;
   if (is_contiguous() && (aligned || shape_.size() == 0)) return *this;
-  Array copy = made_by_python(helper("contiguous_copy")(object_));
+  check_bytes(function_, dtype_, shape_);
+  Array copy;
+  try {
+    copy = made_by_python(helper("contiguous_copy")(object_));
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_MemoryError)) throw;
+    refuse_bytes(function_, dtype_, shape_);
+  }
   if (library_ == Library::other && copy.library_ == Library::numpy) copy.origin_ = object_;
   return copy;
 }
 
 Array Array::made_by_python(const py::object& object) const { return Array(object, function_, "array"); }
 
-void Array::refuse(DType dtype, const Shape& shape, const std::string& why) const {
-  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
-  bool fits = true;
-  for (const std::int64_t extent : shape.extents()) fits = fits && !__builtin_mul_overflow(bytes, extent, &bytes);
-  std::string text = std::string(function_) + ": there is no memory for a result of shape " + shape.text() +
-                     " and type " + dtype_name(dtype) + ", which takes " +
-                     (fits ? std::to_string(bytes) : "more than 2^63") + " bytes";
-  if (!why.empty()) text += ": " + why;
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  throw AllocationError(text);
-}
-
-void Array::check_bytes(DType dtype, const Shape& shape) const {
-  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
-  for (const std::int64_t extent : shape.extents()) {
-    if (extent == 0) return;
-  }
-  for (const std::int64_t extent : shape.extents()) {
-    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse(dtype, shape, "");
-  }
-}
-
 Array Array::empty(DType dtype, const Shape& shape) const {
-  check_bytes(dtype, shape);
+  check_bytes(function_, dtype, shape);
   if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
     Shape extents = shape;
     dlpack::Tensor prototype{
@@ -381,7 +388,7 @@ Array Array::empty(DType dtype, const Shape& shape) const {
     };
     if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
       PyErr_Clear();
-      refuse(dtype, shape, message);
+      refuse_bytes(function_, dtype, shape, message);
     }
     Array made;
     made.library_ = library_;
@@ -406,7 +413,7 @@ Array Array::empty(DType dtype, const Shape& shape) const {
       made.object_ = std::move(array);
     } catch (const py::error_already_set& error) {
       if (!error.matches(PyExc_MemoryError)) throw;
-      refuse(dtype, shape, "");
+      refuse_bytes(function_, dtype, shape);
     }
     made.origin_ = library_ == Library::other ? object_ : origin_;
     return made;
@@ -422,21 +429,21 @@ bool Array::has_zeros() const {
 }
 
 Array Array::zeros(DType dtype, const Shape& shape) const {
-  check_bytes(dtype, shape);
+  check_bytes(function_, dtype, shape);
   const std::vector<py::ssize_t> extents(shape.extents().begin(), shape.extents().end());
   if (library_ == Library::numpy) {
     try {
       return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
     } catch (const py::error_already_set& error) {
       if (!error.matches(PyExc_MemoryError)) throw;
-      refuse(dtype, shape, "");
+      refuse_bytes(function_, dtype, shape);
     }
   }
   // Of small pages, as the tensor's library would take them. NumPy asks for huge ones, of which some boxes touch nearly
   // all: 300 masks of 720×1280 took 24 ms where that memory had just been freed, but 600 where a virtual machine had to
   // get it anew; this takes 50 to 100 in both.
   void* memory = std::calloc(static_cast<std::size_t>(std::max<std::int64_t>(shape.size(), 1)), item_size(dtype));
-  if (memory == nullptr) refuse(dtype, shape, "");
+  if (memory == nullptr) refuse_bytes(function_, dtype, shape);
   const py::capsule owner(memory, [](void* freed) { std::free(freed); });
   Array made = made_by_python(py::array(numpy_dtype(dtype), extents, memory, owner));
   made.origin_ = object_;

@@ -109,9 +109,6 @@ class Array {
 
   Array() = default;
   Array made_by_python(const py::object& object) const;
-  // Throws AllocationError, which says how much a result of that shape would take.
-  [[noreturn]] void refuse(DType dtype, const Shape& shape, const std::string& why) const;
-  void check_bytes(DType dtype, const Shape& shape) const;
   bool take_numpy(py::handle object, const char* function, const char* argument);
   bool take_exchange_api(py::handle object, const char* function, const char* argument);
   bool take_dlpack(py::handle object, const char* function, const char* argument);
@@ -133,6 +130,11 @@ class Array {
   mutable std::shared_ptr<void> order_;  // of the streams of this array and of another that it was checked against
   py::object origin_;  // of a NumPy array made here in place of another library's: what the caller gave
 };
+
+// Throw AllocationError, which names the function and the bytes of an array: where there are more than addresses, and
+// where there turned out to be no memory for them.
+void check_bytes(const char* function, DType dtype, const Shape& shape);
+[[noreturn]] void refuse_bytes(const char* function, DType dtype, const Shape& shape, const std::string& why = {});
 
 const char* dtype_name(DType dtype);
 

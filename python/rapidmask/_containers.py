@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from . import _arrays, _cpu, _dispatch
 from ._arrays import Array
-from ._errors import shown
+from ._errors import integers_of, shown
 
 Size: TypeAlias = tuple[int, int]
 
 
 def _as_size(function: str, size: Sequence[SupportsIndex]) -> Size:
     try:
-        height, width = (int(extent.__index__()) for extent in size)
-    except (TypeError, ValueError, AttributeError):
+        height, width = integers_of(size, 2)
+    except (TypeError, ValueError):
         raise ValueError(f"{function}: size must be two integers (H, W), got {shown(size)}") from None
     if height < 0 or width < 0:
         raise ValueError(f"{function}: size must not be negative, got {(height, width)}")

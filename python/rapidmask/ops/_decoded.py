@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, Size, check_capacity
-from .._errors import shown
+from .._errors import integers_of, shown
 from ._masks import Masks, Output, check_number, check_output, is_one_of
 
 Activation: TypeAlias = Literal["sigmoid"] | None
@@ -55,8 +55,8 @@ def check_options(
 def as_extents(function: str, name: str, extents: Any) -> Size:
     """Return two integers (height, width)."""
     try:
-        height, width = (int(extent.__index__()) for extent in extents)
-    except (TypeError, ValueError, AttributeError):
+        height, width = integers_of(extents, 2)
+    except (TypeError, ValueError):
         raise ValueError(f"{function}: {name} must be two integers (height, width), got {shown(extents)}") from None
     return height, width
 

@@ -442,14 +442,14 @@ def _given(array: Array, kept: Any, most: int | None) -> Any:
 def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -> tuple[Array, Array | None]:
     """Return scores as float64 and labels as int64, where the masks are."""
     if labels is not None:
-        labels = integers_of(function, "labels", labels)
+        labels = _as_integers(function, "labels", labels)
         if "int" not in str(labels.dtype):
             raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
         labels = _beside(function, "labels", masks, labels, "int64")
     return _beside(function, "scores", masks, scores, "float64"), labels
 
 
-def integers_of(function: str, argument: str, values: Any) -> Array:
+def _as_integers(function: str, argument: str, values: Any) -> Array:
     """Return a list of numbers as an array, of which one without any is of integers."""
     if hasattr(values, "dtype") and hasattr(values, "shape"):
         return values

@@ -14,7 +14,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._errors import shown
 from ._masks import Masks, as_flag, bits_of, check_apart, check_number
-from .overlap import _beside, integers_of
+from .overlap import _beside, _as_integers
 from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
@@ -552,7 +552,7 @@ def _id(function: str, argument: str, value: Any) -> int:
 
 def _integers(function: str, argument: str, values: Any) -> Array:
     """Return an array of integers, which an empty list may be, too."""
-    values = integers_of(function, argument, values)
+    values = _as_integers(function, argument, values)
     kind = getattr(values.dtype, "kind", None)  # which other libraries than NumPy do not tell
     if kind not in ("i", "u") if kind else "int" not in str(values.dtype):
         raise TypeError(f"{function}: {argument} must be integers, got {str(values.dtype).rpartition('.')[2]}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, encoded
-from .._errors import shown
+from .._errors import integers_of, shown
 from ._masks import Masks, Output, as_capacity, as_flag, as_host, check_output, reported_as
 
 
@@ -197,8 +197,8 @@ def _runs(function: str, rle: RLEMasks | Sequence[dict[str, Any]]) -> RLEMasks:
 
 def _as_box(crop: Sequence[int]) -> tuple[int, int, int, int]:
     try:
-        x0, y0, x1, y1 = (extent.__index__() for extent in crop)
-    except (TypeError, ValueError, AttributeError):
+        x0, y0, x1, y1 = integers_of(crop, 4)
+    except (TypeError, ValueError):
         raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {shown(crop)}") from None
     return x0, y0, x1, y1
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._errors import shown
+from .._errors import integers_of, shown
 from ._masks import check_integer, check_number, reported_as
 
 LabelType: TypeAlias = Literal["uint8", "int16", "int32", "int64"]
@@ -298,7 +298,7 @@ def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int], arg
     if size is None:
         return own
     try:
-        rows, columns = (operator.index(extent) for extent in size)
+        rows, columns = integers_of(size, 2)
     except (TypeError, ValueError):
         raise TypeError(f"{function}: {argument} must be (height, width), got {shown(size)}") from None
     if rows < 0 or columns < 0:
