@@ -2,7 +2,8 @@
 
     campaign.py BUILD SECONDS [NAME...]
 
-Writes BUILD/record.json: for each harness its executions, seconds and findings, with what compiled it and the commit.
+Adds to BUILD/record.json, which has for each harness its executions, seconds and findings in all runs with this folder,
+what compiled it and the last commit.
 """
 
 import json
@@ -69,6 +70,23 @@ def written_by(build):
     return version.strip(), commit.stdout.strip() or "unknown"
 
 
+def add(row, executions, seconds, findings):
+    row["executions"] += executions
+    row["seconds"] = round(row["seconds"] + seconds, 1)
+    row["findings"] += findings
+
+
+def keep(build, rows):
+    """Add the rows of a run to the record of the folder."""
+    path = build / "record.json"
+    harnesses = json.loads(path.read_text())["harnesses"] if path.exists() else {}
+    for name, row in rows.items():
+        add(harnesses.setdefault(name, {"executions": 0, "seconds": 0.0, "findings": 0}), *row.values())
+    compiler, commit = written_by(build)
+    record = {"compiler": compiler, "commit": commit, "harnesses": dict(sorted(harnesses.items()))}
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
 def main():
     """Return 1 after a finding."""
     build, total = Path(sys.argv[1]).resolve(), float(sys.argv[2])
@@ -83,22 +101,19 @@ def main():
     if not is_fuzzer(build, names[0]):
         print("not fuzzed: the compiler has no libFuzzer")
         return 0
-    harnesses = {name: {"executions": 0, "seconds": 0.0, "findings": 0} for name in names}
-    while names and (share := min(SLICE, (total - sum(h["seconds"] for h in harnesses.values())) / len(names))) >= 1:
+    rows = {name: {"executions": 0, "seconds": 0.0, "findings": 0} for name in names}
+    spent = 0.0
+    while names and (share := min(SLICE, (total - spent) / len(names))) >= 1:
         for name in list(names):
-            executions, seconds, found = fuzz(build, name, max(1, int(share)))
-            record = harnesses[name]
-            record["executions"] += executions
-            record["seconds"] = round(record["seconds"] + seconds, 1)
-            record["findings"] += found
+            executions, seconds, found = fuzz(build, name, int(share))
+            add(rows[name], executions, seconds, found)
+            spent += seconds
             if found:
                 names.remove(name)
-    compiler, commit = written_by(build)
-    record = {"compiler": compiler, "commit": commit, "harnesses": harnesses}
-    (build / "record.json").write_text(json.dumps(record, indent=2) + "\n")
-    for name, row in harnesses.items():
+    keep(build, rows)
+    for name, row in rows.items():
         print(f"{name:16} {row['executions']:>10,} executions in {row['seconds']:7.1f} s, {row['findings']} findings")
-    return any(row["findings"] for row in harnesses.values())
+    return any(row["findings"] for row in rows.values())
 
 
 if __name__ == "__main__":
