@@ -33,11 +33,17 @@ def environment():
     return {**options, **os.environ}
 
 
+def committed(name):
+    """The files of the corpus."""
+    return sorted((HERE / "corpus" / name).glob("*"))
+
+
 def replay(build, name):
     """Run every file of the committed corpus; whether one failed."""
-    folder = HERE / "corpus" / name
-    arguments = sorted(folder.iterdir()) if is_fuzzer(build, name) else [folder]
-    done = subprocess.run([program(build, name), *arguments], capture_output=True, env=environment(), errors="replace")
+    if not committed(name):
+        return False  # libFuzzer would begin to fuzz
+    command = [program(build, name), *committed(name)]
+    done = subprocess.run(command, capture_output=True, env=environment(), errors="replace")
     if done.returncode:
         print(done.stdout[-2000:], done.stderr[-6000:], sep="\n")
     return done.returncode != 0
@@ -50,7 +56,8 @@ def fuzz(build, name, seconds):
     found.mkdir(exist_ok=True)
     command = [
         program(build, name), f"-max_total_time={seconds}", "-max_len=600", "-len_control=0", "-timeout=60",
-        "-print_final_stats=1", f"-artifact_prefix={found}/{name}-", corpus, HERE / "corpus" / name,
+        "-print_final_stats=1", f"-artifact_prefix={found}/{name}-", corpus,
+        *{path.parent for path in committed(name)},
     ]  # fmt: skip
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, env=environment(), errors="replace")
@@ -94,7 +101,7 @@ def main():
     failed = [name for name in names if replay(build, name)]
     for name in failed:
         print(f"{name}: a file of the corpus fails")
-    files = sum(1 for name in names for _ in (HERE / "corpus" / name).iterdir())
+    files = sum(len(committed(name)) for name in names)
     print(f"replayed {files} files of {len(names)} harnesses, {len(failed)} failed", flush=True)
     if failed:
         return 1
