@@ -15,13 +15,23 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `reference` and `inputs`
 
-import rapidmask
-from rapidmask import _dispatch
 
-if path := os.environ.get("RAPIDMASK_TEST_EMULATOR"):  # a build of `_emu` to test in place of the installed one
-    spec = importlib.util.spec_from_file_location("rapidmask._emu", path)
-    rapidmask._emu = sys.modules["rapidmask._emu"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rapidmask._emu)
+def load(name, path):
+    """Load a module of the package from a file, in place of the installed one."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if path := os.environ.get("RAPIDMASK_TEST_CPU"):  # a build of `_cpu` to test
+    load("rapidmask._cpu", path)
+
+import rapidmask  # noqa: E402 - after the module to test
+from rapidmask import _dispatch  # noqa: E402
+
+if path := os.environ.get("RAPIDMASK_TEST_EMULATOR"):  # a build of `_emu` to test
+    rapidmask._emu = load("rapidmask._emu", path)
 elif importlib.util.find_spec("rapidmask._emu") is None:
     raise pytest.UsageError(
         "the tests need the emulator: install with "

@@ -1,10 +1,14 @@
 """What operations need beyond their results, where others need gigabytes."""
 
+import ctypes
+import gc
 import pathlib
 import subprocess
 import sys
 
 import pytest
+
+from test_kernels import CALLS
 
 STATUS = pathlib.Path("/proc/self/status")
 pytestmark = pytest.mark.skipif(not STATUS.exists(), reason="peaks are read from /proc")
@@ -63,3 +67,33 @@ def test_memory_beyond_the_result(setup, job, most):
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     assert int(ran.stdout) < most << 20
+
+
+class Mallinfo(ctypes.Structure):
+    names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    _fields_ = [(name, ctypes.c_size_t) for name in names]
+
+
+def allocated():
+    """Bytes that the C library has given out and not taken back, in all threads."""
+    function = ctypes.CDLL(None).mallinfo2
+    function.restype = Mallinfo
+    found = function()
+    return found.uordblks + found.hblkhd
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library does not say what it gave out")
+@pytest.mark.parametrize("name", [name for name in CALLS if not name.endswith("in tiles")])
+def test_calls_leave_no_memory_behind(name):
+    call = CALLS[name]
+    for _ in range(3):
+        call()
+    growths = []
+    while len(growths) < 4 and (not growths or growths[-1] >= 320):  # a leak grows each time, a cache once
+        gc.collect()
+        before = allocated()
+        for _ in range(10):
+            call()
+        gc.collect()
+        growths.append(allocated() - before)
+    assert growths[-1] < 320

@@ -173,13 +173,10 @@ class Array {
 
 // --- Levels and threads ---
 
-// The levels that are compared, baseline first; in a process that threads share the one that it has.
-inline std::vector<std::string>& levels() {
-  static std::vector<std::string> names = available_levels();
-  return names;
-}
+// Whether threads share the process, and with it the level and the number of threads that it has.
+inline bool is_shared = false;
 inline void share_process(int threads) {
-  levels() = {current_level()};
+  is_shared = true;
   set_num_threads(threads);
 }
 
@@ -187,8 +184,8 @@ inline void share_process(int threads) {
 inline thread_local bool splits_work = false;
 template <class Call>
 auto at_every_level(const char* what, const Call& call) {
-  const std::vector<std::string>& names = levels();
-  if (names.size() == 1) return call();
+  if (is_shared) return call();
+  static const std::vector<std::string> names = available_levels();
   set_level(names.front());
   auto wanted = call();
   for (std::size_t i = 1; i < names.size(); ++i) {
@@ -202,7 +199,7 @@ auto at_every_level(const char* what, const Call& call) {
 }
 
 inline void set_up(Input& input) {
-  if (levels().size() > 1) set_num_threads(1);
+  if (!is_shared) set_num_threads(1);
   const std::uint8_t options = input.byte();
   array_offset = options % 8;
   splits_work = options >= 224;

@@ -28,6 +28,7 @@
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
+// Which levels there are beside baseline, RM_WITH_X86_V3 and RM_WITH_X86_V4, is the build's choice.
 namespace rapidmask {
 
 // The tables that every level has.
@@ -71,8 +72,10 @@ struct Level {
 }  // namespace
 
 RM_LEVEL_TABLES(baseline)
-#if defined(__x86_64__)
+#if defined(RM_WITH_X86_V3)
 RM_LEVEL_TABLES(x86_v3)
+#endif
+#if defined(RM_WITH_X86_V4)
 RM_LEVEL_TABLES(x86_v4)
 #endif
 
@@ -80,8 +83,10 @@ namespace {
 
 constexpr std::array kLevels{
     baseline::kTables,
-#if defined(__x86_64__)
+#if defined(RM_WITH_X86_V3)
     x86_v3::kTables,
+#endif
+#if defined(RM_WITH_X86_V4)
     x86_v4::kTables,
 #endif
 };
