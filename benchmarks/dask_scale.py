@@ -97,13 +97,25 @@ def peer_label(array: da.Array) -> da.Array:
     return ndmeasure.label(array, structure=np.ones((3, 3), int))[0]
 
 
-def in_memory(side: int, chunk: int, threads: int) -> float:
-    """Seconds of processors for the whole array's function and the maximum, without making the mask."""
-    rapidmask.set_num_threads(threads)
+def in_memory(side: int, chunk: int) -> tuple[float, int]:
+    """Seconds of a processor for the whole array's function and the maximum, without making the mask; the maximum."""
+    rapidmask.set_num_threads(1)
     whole = mask(side, chunk).compute()
     begin = time.process_time()
-    int(rapidmask.label(whole).max())
-    return time.process_time() - begin
+    count = int(rapidmask.label(whole).max())
+    return time.process_time() - begin, count
+
+
+def in_chunks(side: int, chunk: int) -> float:
+    """Seconds of a processor for labels and their maximum in this process, without making the mask."""
+    rapidmask.set_num_threads(1)
+    rapidmask.dask.label(mask(chunk, chunk)).max().compute(scheduler="synchronous")  # the pattern, and imports
+    seconds = []
+    for make in (rapidmask.dask.label, lambda array: array):
+        begin = time.process_time()
+        make(mask(side, chunk)).max().compute(scheduler="synchronous")
+        seconds.append(time.process_time() - begin)
+    return seconds[0] - seconds[1]
 
 
 def synthetic_faces(chunks: int, chunk: int, runs: int) -> tuple[_seams.Grid, list[_seams.Parts]]:
@@ -185,7 +197,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         found["peer / ours"] = found["dask_image label"]["seconds"] / found["label"]["seconds"]
         print(f"dask_image / ours: {found['peer / ours']:.1f}x")
     held = min(side, 16384)
-    seconds = in_memory(held, chunk, 1)
+    seconds, count = in_memory(held, chunk)
+    if held == side and count != found["label"]["result"]:
+        sys.exit("labels in chunks are not those of the whole array")
     used = found["label"]["cpu_seconds"] - found["making the mask"]["cpu_seconds"]
     found["in memory, ns per pixel"] = seconds / held**2 * 1e9
     found["ours / in memory, per pixel"] = used / pixels / (seconds / held**2)
@@ -230,6 +244,12 @@ def main() -> None:
             seconds = adversarial(name, side, 512)
             found["adversarial"][f"{name} {side}"] = seconds
             print(f"{name} {side}²: {seconds / side**2 * 1e9:.2f} ns per pixel")
+    for across in (1, 4, 16):
+        side = across * options.chunk
+        if side <= options.side:
+            seconds = in_chunks(side, options.chunk)
+            found["linear"][across**2] = seconds / side**2 * 1e9
+            print(f"{across**2} chunks: {seconds / side**2 * 1e9:.2f} ns of a processor per pixel")
     if not options.skip_arrays:
         found[f"{options.side}"] = measure(options)
     if options.write:
