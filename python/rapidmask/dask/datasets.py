@@ -228,7 +228,8 @@ def _encode_image(
     found = segment(name)
     given: Mapping[str, Any] = found if isinstance(found, Mapping) else {"masks": found}
     masks, ids, scores = given["masks"], given.get("categories"), given.get("scores")
-    masks = masks if hasattr(masks, "to_rle") or hasattr(masks, "shape") else np.asarray(masks)
+    if not (hasattr(masks, "to_rle") or hasattr(masks, "shape")):
+        masks = np.asarray(masks)
     annotations = io.coco_annotations(
         masks,
         image_id=image_id,
@@ -238,7 +239,7 @@ def _encode_image(
     if scores is not None:
         for annotation, score in zip(annotations, scores, strict=True):
             annotation["score"] = float(score)
-    height, width = masks.size if hasattr(masks, "to_rle") else masks.shape[-2:]
+    height, width = getattr(masks, "size" if hasattr(masks, "to_rle") else "shape")[-2:]
     return {"id": image_id, "file_name": name, "height": int(height), "width": int(width)}, annotations
 
 
