@@ -256,7 +256,14 @@ def main() -> None:
         here = machine()
         path = Path(__file__).parent / "results" / f"{slug(here['cpu'])}-dask.json"
         old = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**old, "machine": here, **found}, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(
+            json.dumps(
+                {**old, "machine": here, **{key: value for key, value in found.items() if value}},
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

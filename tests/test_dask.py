@@ -323,12 +323,13 @@ def test_morphology_beyond_the_array(rng):
 def test_distances(squared, spacing, rng):
     mask = np.ones((40, 50), bool)
     mask[rng.integers(0, 40, 8), rng.integers(0, 50, 8)] = False
-    for bound in (0, 1, 5.5, 1000):
+    for bound in (0, 1, 5.5, 1000, 1e200):
         found = scaled.distance_transform(
             da.from_array(mask, chunks=cut(mask.shape, rng)), bound, squared=squared, spacing=spacing
         )
         whole = rapidmask.distance_transform(mask, squared=squared, spacing=spacing)
-        np.testing.assert_array_equal(found, np.minimum(whole, np.float32(bound) ** (2 if squared else 1)))
+        limit = np.float32(min(bound, 1e6)) ** (2 if squared else 1)
+        np.testing.assert_array_equal(found, np.minimum(whole, limit))
         assert found.dtype == found.compute().dtype == np.float32
 
 
@@ -357,6 +358,9 @@ def test_threshold(output, rng):
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == found.compute().dtype == expected.dtype
     np.testing.assert_array_equal(scaled.threshold(array[0], surface), x[0] > surface)
+    for lazy in (array, array[0]):
+        found = scaled.threshold(lazy, lazy.mean(), output=output)
+        np.testing.assert_array_equal(found, lazy.compute() > lazy.mean().compute())
 
 
 def test_confusion_matrix_and_mean_iou(rng):
