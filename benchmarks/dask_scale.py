@@ -97,13 +97,25 @@ def peer_label(array: da.Array) -> da.Array:
     return ndmeasure.label(array, structure=np.ones((3, 3), int))[0]
 
 
-def in_memory(side: int, chunk: int, threads: int) -> float:
-    """Seconds of processors for the whole array's function and the maximum, without making the mask."""
-    rapidmask.set_num_threads(threads)
+def in_memory(side: int, chunk: int) -> tuple[float, int]:
+    """Seconds of a processor for the whole array's function and the maximum, without making the mask; the maximum."""
+    rapidmask.set_num_threads(1)
     whole = mask(side, chunk).compute()
     begin = time.process_time()
-    int(rapidmask.label(whole).max())
-    return time.process_time() - begin
+    count = int(rapidmask.label(whole).max())
+    return time.process_time() - begin, count
+
+
+def in_chunks(side: int, chunk: int) -> float:
+    """Seconds of a processor for labels and their maximum in this process, without making the mask."""
+    rapidmask.set_num_threads(1)
+    rapidmask.dask.label(mask(chunk, chunk)).max().compute(scheduler="synchronous")  # the pattern, and imports
+    seconds = []
+    for make in (rapidmask.dask.label, lambda array: array):
+        begin = time.process_time()
+        make(mask(side, chunk)).max().compute(scheduler="synchronous")
+        seconds.append(time.process_time() - begin)
+    return seconds[0] - seconds[1]
 
 
 def synthetic_faces(chunks: int, chunk: int, runs: int) -> tuple[_seams.Grid, list[_seams.Parts]]:
@@ -132,14 +144,14 @@ def synthetic_faces(chunks: int, chunk: int, runs: int) -> tuple[_seams.Grid, li
 
 
 def simulate(chunks: int, chunk: int, runs: int) -> dict[str, Any]:
-    """The joining step for so many chunks."""
+    """The joining step for so many chunks, in seconds of a processor."""
     grid, parts = synthetic_faces(chunks, chunk, runs)
     before = peak()
-    begin = time.perf_counter()
+    begin = time.process_time()
     whole = _seams.join(grid, parts)
-    joined = time.perf_counter()
+    joined = time.process_time()
     _seams.number(grid, parts, whole)
-    end = time.perf_counter()
+    end = time.process_time()
     total = sum(len(one.runs) for one in parts)
     return {
         "chunks": len(parts),
@@ -182,10 +194,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         tell("dask_image label", found["dask_image label"], pixels)
         if found["dask_image label"]["result"] != found["label"]["result"]:
             sys.exit("the two count differently")
-        found["peer / ours"] = found["dask_image label"]["seconds"] / found["label"]["seconds"]
-        print(f"dask_image / ours: {found['peer / ours']:.1f}x")
+        for kind in ("seconds", "cpu_seconds"):
+            found[f"peer / ours, {kind}"] = found["dask_image label"][kind] / found["label"][kind]
+            print(f"dask_image / ours: {found[f'peer / ours, {kind}']:.1f}x in {kind}")
     held = min(side, 16384)
-    seconds = in_memory(held, chunk, 1)
+    seconds, count = in_memory(held, chunk)
+    if held == side and count != found["label"]["result"]:
+        sys.exit("labels in chunks are not those of the whole array")
     used = found["label"]["cpu_seconds"] - found["making the mask"]["cpu_seconds"]
     found["in memory, ns per pixel"] = seconds / held**2 * 1e9
     found["ours / in memory, per pixel"] = used / pixels / (seconds / held**2)
@@ -230,13 +245,26 @@ def main() -> None:
             seconds = adversarial(name, side, 512)
             found["adversarial"][f"{name} {side}"] = seconds
             print(f"{name} {side}²: {seconds / side**2 * 1e9:.2f} ns per pixel")
+    for across in (1, 4, 16):
+        side = across * options.chunk
+        if side <= options.side:
+            seconds = in_chunks(side, options.chunk)
+            found["linear"][across**2] = seconds / side**2 * 1e9
+            print(f"{across**2} chunks: {seconds / side**2 * 1e9:.2f} ns of a processor per pixel")
     if not options.skip_arrays:
         found[f"{options.side}"] = measure(options)
     if options.write:
         here = machine()
         path = Path(__file__).parent / "results" / f"{slug(here['cpu'])}-dask.json"
         old = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**old, "machine": here, **found}, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(
+            json.dumps(
+                {**old, "machine": here, **{key: value for key, value in found.items() if value}},
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

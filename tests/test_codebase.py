@@ -17,7 +17,7 @@ import rapidmask
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "cpp/include/rapidmask"
-HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matplotlib")
+HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matplotlib", "dask")
 
 # Families without kernels, and the functions of one kind of module that have no twin in the other.
 WITHOUT_KERNELS = {"draw", "footprints"}

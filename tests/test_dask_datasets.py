@@ -1,5 +1,6 @@
 """Folders to shards: contents, restarts, errors and workers that die."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ import pytest
 import rapidmask
 from inputs import refuses
 from rapidmask import io
-from rapidmask.dask import encode_dataset
+
+pytest.importorskip("distributed")
+encode_dataset = importlib.import_module("rapidmask.dask").encode_dataset
 
 FILES = [f"pictures/{side}.png" for side in range(3, 10)]
 
@@ -148,6 +151,8 @@ def test_errors(tmp_path):
         encode_dataset(FILES, tmp_path, segment=squares, shard_size=0)
     with refuses(ValueError, "encode_dataset: workers must be at least 1, got 0"):
         encode_dataset(FILES, tmp_path, segment=squares, workers=0)
+    with refuses(TypeError, "encode_dataset: files must be a sequence of paths, got 'pictures'"):
+        encode_dataset("pictures", tmp_path, segment=squares)
     with pytest.raises(TypeError, match="masks must be labels"):
         encode_dataset(FILES, tmp_path, segment=lambda path: np.zeros((2, 2)), progress=False)
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <stdexcept>
 
 #include "component_masks.hpp"
 #include "union_find.hpp"
@@ -99,6 +101,9 @@ ChunkSummary summarize_chunk(const Masks& masks, int connectivity, bool backgrou
       chunk.faces.push_back(run);
     }
     chunk.offsets.push_back(static_cast<std::int64_t>(chunk.areas.size()));
+    if (chunk.offsets.back() > std::numeric_limits<std::int32_t>::max()) {
+      throw std::invalid_argument("summarize_chunk: a chunk must have at most 2147483647 components, got more");
+    }
   }
   return chunk;
 }

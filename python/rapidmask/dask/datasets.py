@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from .. import io
 
 Format = Literal["coco", "parquet"]
@@ -66,7 +68,7 @@ def encode_dataset(
     Raises
     ------
     TypeError
-        If ``segment`` gives no masks.
+        If ``files`` is one path, or ``segment`` gives no masks.
     ValueError
         If an argument is unknown or not positive, or ``out`` holds the shards of other files or another format.
     ImportError
@@ -78,7 +80,8 @@ def encode_dataset(
     -----
     A shard appears whole or not at all, and one that is there is not done again: after a stop, the same call goes on
     where it ended. What a worker that dies had written stays, what it was doing is done by another one.
-    ``out/files.json`` tells which files the shards are of. Memory is that of the masks of one shard on each worker.
+    Files that were skipped are not tried again. ``out/files.json`` tells which files the shards are of. Memory is that
+    of the masks of one shard on each worker.
 
     In Parquet a row has ``image_id``, ``file_name``, ``height``, ``width`` and lists with an entry for each mask:
     ``id``, ``category_id``, ``area``, ``bbox`` (x, y, width, height), ``counts`` (COCO's compressed run lengths) and
@@ -107,6 +110,8 @@ def encode_dataset(
             raise ValueError(f"encode_dataset: {name} must be at least 1, got {value}")
     if format == "parquet":
         _pyarrow()
+    if isinstance(files, (str, os.PathLike)):
+        raise TypeError(f"encode_dataset: files must be a sequence of paths, got {files!r}")
     names = [os.fspath(file) for file in files]
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,18 +226,20 @@ def _encode_image(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return COCO's entry of an image, and its annotations."""
     found = segment(name)
-    given = found if isinstance(found, Mapping) else {"masks": found}
-    masks, ids, scores = given["masks"], given.get("categories", 1), given.get("scores")
+    given: Mapping[str, Any] = found if isinstance(found, Mapping) else {"masks": found}
+    masks, ids, scores = given["masks"], given.get("categories"), given.get("scores")
+    if not (hasattr(masks, "to_rle") or hasattr(masks, "shape")):
+        masks = np.asarray(masks)
     annotations = io.coco_annotations(
         masks,
         image_id=image_id,
-        category_id=ids if isinstance(ids, int) else [int(number) for number in ids],
+        category_id=1 if ids is None else [int(number) for number in ids],
         first_id=image_id * _MASKS_PER_IMAGE + 1,
     )
     if scores is not None:
         for annotation, score in zip(annotations, scores, strict=True):
             annotation["score"] = float(score)
-    height, width = masks.size if hasattr(masks, "to_rle") else masks.shape[-2:]
+    height, width = getattr(masks, "size" if hasattr(masks, "to_rle") else "shape")[-2:]
     return {"id": image_id, "file_name": name, "height": int(height), "width": int(width)}, annotations
 
 

@@ -279,10 +279,11 @@ def distance_transform(
     if not all(step > 0 for step in steps):
         raise ValueError(f"distance_transform: spacing must be positive, got {spacing!r}")
     # A float32 distance up to the bound may be of one that is a little farther: a pixel more.
-    depth = [math.floor(bound / step) + 1 for step in steps][3 - masks.ndim :]
+    depth = [math.floor(min(bound / step, 2.0**62)) + 1 for step in steps][3 - masks.ndim :]
     if not volume and masks.ndim == 3:
         depth[0] = 0
-    limit = np.float32(bound) ** 2 if squared else np.float32(bound)
+    with np.errstate(over="ignore"):  # a bound beyond float32 is none
+        limit = np.float32(bound) ** 2 if squared else np.float32(bound)
     return _overlapped(
         _bounded, masks, depth, np.float32, bound=float(limit), squared=squared, volume=volume, spacing=spacing
     )

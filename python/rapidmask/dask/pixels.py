@@ -13,7 +13,11 @@ from ._chunks import Array
 
 
 def _compare(x: Any, value: Any, op: Any, form: Any, per_image: bool = False) -> Any:
-    return _threshold.threshold(x, value.reshape(-1) if per_image else value, op=op, output=form)
+    if per_image:
+        value = value.reshape(-1)
+    elif getattr(value, "shape", None) == ():
+        value = value.item()
+    return _threshold.threshold(x, value, op=op, output=form)
 
 
 def threshold(
@@ -27,7 +31,7 @@ def threshold(
         Images, logits or probabilities, of the types that `rapidmask.threshold` takes.
     value : number or array
         One threshold, one for each image (shape (N,)), or one for each pixel (shape ``x.shape`` or (H, W)): NumPy's or
-        Dask's.
+        Dask's, such as ``x.mean()``.
     op : {">", ">="}
         The comparison.
     output : {"bool", "uint8"}
@@ -64,7 +68,9 @@ def threshold(
     if output not in ("bool", "uint8"):
         raise ValueError(f"threshold: output must be 'bool' or 'uint8', got {output!r}")
     dtype = np.dtype(output)
-    if not isinstance(value, da.Array) and np.ndim(value) == 0:
+    if np.ndim(value) == 0:
+        if isinstance(value, da.Array):
+            return _chunks.blocks(_compare, x, value, dtype=dtype, like=x, op=op, form=output)
         return _chunks.blocks(_compare, x, value=value, dtype=dtype, like=x, op=op, form=output)
     surface = value if isinstance(value, da.Array) else da.from_array(np.asarray(value), chunks=-1)
     per_image = surface.ndim == x.ndim - 2 == 1 and surface.shape == x.shape[:1]
