@@ -29,6 +29,7 @@ svg.rm text { font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fi
 svg.rm .soft { fill: var(--rm-soft); font-size: 11px; }
 svg.rm .win { fill: var(--rm-win); }
 svg.rm .loss { fill: var(--rm-loss); }
+svg.rm .other { fill: var(--rm-soft); }
 svg.rm .grid { stroke: var(--rm-line); }
 svg.rm .one { stroke: var(--rm-soft); }
 svg.rm .spread { stroke: var(--rm-ink); stroke-width: 1.2; }
@@ -169,6 +170,32 @@ def sizes(rows: list[Row], title: str) -> str:
         place = max(at, place + 14)
         body.append(text(width - right + 8, place + 4, name, kind))
     return svg(width, height, title, body)
+
+
+def memory(rows: list[Row], title: str) -> str:
+    """How far memory rises in a call, ours and each peer's."""
+    rows = [row for row in rows if row.get("peak_bytes")]
+    lines = [(row["operation"], name, peak / 2**20) for row in rows for name, peak in row["peak_bytes"].items()]
+    width, left, right, top, step = 760, 430, 90, 34, 22
+    bottom = top + step * len(lines)
+    axis = LogAxis([*(max(mib, 0.1) for *_, mib in lines), 0.1, 10], left, width - right)
+    body = [text(8, 16, title, "soft")]
+    for mark in axis.ticks():
+        body += [
+            line(axis(mark), top - 6, axis(mark), bottom, "grid"),
+            text(axis(mark), bottom + 16, f"{mark:g} MiB", "soft", "middle"),
+        ]
+    for i, (operation, name, mib) in enumerate(lines):
+        y, ours = top + step * i + step / 2, name == "rapidmask"
+        end = axis(max(mib, 0.1))
+        body += [
+            text(8, y + 4, operation if ours else ""),
+            text(left - 10, y + 4, name, "" if ours else "soft", "end"),
+            f'<rect x="{left}" y="{y - 6:.1f}" width="{max(end - left, 1):.1f}" height="12" '
+            f'class="{"win" if ours else "other"}"/>',
+            text(end + 6, y + 4, f"{mib:.1f}", "soft"),
+        ]
+    return svg(width, bottom + 30, title, body)
 
 
 def pixels(count: float) -> str:

@@ -108,6 +108,7 @@ class Comparison:
     limit_us: float | None = None  # microseconds that a call may take, at every level
     yardstick: str = ""  # another case, of ordinary content
     slowdown: float | None = None  # times as long as there that ours may take for a pixel here, at every level
+    memory: bool = False  # whether to record how far memory rises, too
 
     def bar_at(self, level: str, threads: int) -> float | None:
         if self.bar is None or threads != 1 or level not in BAR_SHARE:

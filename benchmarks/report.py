@@ -26,6 +26,7 @@ from typing import Any
 import charts
 import compare
 import difference
+import memory
 import rapidmask
 from text import duration, git, ratio, slug, table
 
@@ -48,6 +49,7 @@ FAMILIES = (
     "panoptic",
     "compat_transformers",
     "pipeline",
+    "dask",
     "compat",
     "sizes",
     "overhead",
@@ -131,7 +133,7 @@ def bar_met(row: dict[str, Any]) -> bool | None:
 def run_family(family: str, level: str, threads: int, options: argparse.Namespace) -> tuple[list[dict[str, Any]], int]:
     """Return the rows of a family, and how many of its comparisons gave a wrong answer."""
     rows, wrong = [], 0
-    for comparison in importlib.import_module(f"bench_{family}").COMPARISONS:
+    for place, comparison in enumerate(importlib.import_module(f"bench_{family}").COMPARISONS):
         title = f"{comparison.operation}, {comparison.case}"
         if options.match not in title:
             continue
@@ -147,6 +149,9 @@ def run_family(family: str, level: str, threads: int, options: argparse.Namespac
             print(f"WRONG ANSWER: {error}")
             wrong += 1
             continue
+        if comparison.memory and memory.supported():
+            names = ["rapidmask", *(peer.name for peer in comparison.prepare().peers)]
+            row["peak_bytes"] = {name: memory.peak_rise(family, place, i) for i, name in enumerate(names)}
         rows.append(row)
         peers = "; ".join(f"{ratio(peer['ratio'])} {peer['name']} {duration(peer['ms'])}" for peer in row["peers"])
         missed = "; BAR MISSED" if bar_met(row) is False else ""

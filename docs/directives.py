@@ -5,6 +5,8 @@
 ```{reference} morphology dilate erode             functions of tests/reference, which the tests compare with
 ```{measured} threshold pack                       chart and tables of families, from benchmarks/results/*.json
 ```{measured-overview}                             all families on one chart
+```{measured-sizes}                                times against the size of a mask
+```{command-help} segment                          what a command tells of itself
 ```{operations}                                    what each function serves
 """
 
@@ -17,6 +19,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import click
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -24,6 +27,7 @@ from sphinx.util.docutils import SphinxDirective
 import charts
 import operations
 import rapidmask
+from rapidmask.cli._app import command
 from report import threads_of
 from text import duration, ratio
 
@@ -190,8 +194,13 @@ def family_nodes(results: dict[str, Any], family: str) -> list[nodes.Node]:
     header = ["operation, input", "time", f"{first['level']}, {threads_of(first)}"]
     header += [f"{runs[key]['level']}, {threads_of(runs[key])}" for key in columns]
     title = f"{family.replace('_', ' ')}: times faster than the fastest peer, {first['level']}, {threads_of(first)}"
+    memory = []
+    if any(row.get("peak_bytes") for row in first["rows"]):
+        chart = charts.memory(first["rows"], "how far memory rises in a call, its result included, on one thread")
+        memory = [raw(f'<div class="rm-wide">{chart}</div>')]
     return [
         raw(f'<div class="rm-wide">{charts.ratios(first["rows"], title)}</div>'),
+        *memory,
         raw(html_table(header, lines)),
         raw(f'<p class="rm-source">{source_of(first, machine)}</p>'),
     ]
@@ -242,6 +251,21 @@ class Sizes(SphinxDirective):
         return made or [nodes.paragraph("", "Not measured yet.")]
 
 
+class CommandHelp(SphinxDirective):
+    """What a command tells of itself, or the whole program where none is named."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        shown = click.Context(command, info_name="rapidmask", max_content_width=96, terminal_width=96)
+        if self.arguments:
+            found = command.get_command(shown, self.arguments[0])
+            shown = click.Context(found, parent=shown, info_name=self.arguments[0], terminal_width=96)
+        with shown:
+            text = shown.command.get_help(shown)
+        return [nodes.literal_block(text, text, language="text")]
+
+
 class Operations(SphinxDirective):
     """The table of what each function serves."""
 
@@ -265,5 +289,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("measured", Measured)
     app.add_directive("measured-overview", Overview)
     app.add_directive("measured-sizes", Sizes)
+    app.add_directive("command-help", CommandHelp)
     app.add_directive("operations", Operations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,8 +22,12 @@ HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matp
 # Families without kernels, and the functions of one kind of module that have no twin in the other.
 WITHOUT_KERNELS = {"draw", "footprints"}
 ONLY_WITH_KERNELS = {
+    "activity",
     "devices",
+    "record_activity",
+    "rle_encode_within",
     "rle_strings",
+    "set_failing",
     "set_seed",
     "set_workers",
     "set_shared_maximum",

@@ -111,25 +111,24 @@ MASKS, VOLUMES = hostile_masks(), hostile_volumes()
 @pytest.mark.parametrize("name", MASKS)
 def test_hostile_masks(name, rng):
     batch = MASKS[name]
-    for connectivity in (4, 8):
-        assert_components(batch, cut(batch.shape, rng, 3), connectivity)
-        for mask in batch[:1]:
-            assert_components(mask, cut(mask.shape, rng), connectivity)
-            assert_filters(mask, cut(mask.shape, rng), connectivity)
+    one, other = (4, 8) if len(name) % 2 else (8, 4)  # by turns
+    assert_components(batch, cut(batch.shape, rng, 3), one)
+    for mask in batch[:1]:
+        assert_components(mask, cut(mask.shape, rng), other)
+        assert_filters(mask, cut(mask.shape, rng), one)
 
 
 @pytest.mark.parametrize("name", VOLUMES)
 def test_hostile_volumes(name, rng):
     for volume in VOLUMES[name][:1]:
-        for connectivity in (6, 18, 26):
-            assert_components(volume, cut(volume.shape, rng, 3), connectivity)
-        assert_filters(volume, cut(volume.shape, rng, 3), 6)
-        assert_filters(volume, cut(volume.shape, rng, 3), 26)
+        turn = list(VOLUMES).index(name)
+        assert_components(volume, cut(volume.shape, rng, 3), (6, 18, 26)[turn % 3])
+        assert_filters(volume, cut(volume.shape, rng, 3), (26, 6, 18)[turn % 3])
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_chunks_of_a_pixel(connectivity, rng):
-    mask = rng.random((7, 8)) < 0.5
+    mask = rng.random((5, 6)) < 0.5
     assert_components(mask, pixels(mask.shape), connectivity)
     assert_filters(mask.astype(np.uint8) * np.uint8(5), pixels(mask.shape), connectivity)
 
@@ -144,9 +143,9 @@ def test_voxels_as_chunks(connectivity, rng):
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_batches_are_numbered_image_by_image(connectivity, rng):
     batch = rng.random((5, 12, 30)) < 0.5
-    for chunks in ((2, 5, 7), (1, 12, 30), (5, 3, 30)):
-        assert_components(batch, chunks, connectivity)
-        assert_filters(batch, chunks, connectivity)
+    assert_components(batch, (2, 5, 13), connectivity)
+    assert_components(batch, (1, 12, 30), connectivity)
+    assert_filters(batch, (5, 5, 30), connectivity)
 
 
 def adversarial(size):
@@ -167,8 +166,8 @@ def adversarial(size):
 def test_adversarial_seams(name):
     mask = adversarial(67)[name]
     for connectivity in (4, 8):
-        assert_components(mask, (16, 16), connectivity)
-        assert_filters(mask, (9, 67), connectivity)
+        assert_components(mask, (23, 16), connectivity)
+    assert_filters(mask, (17, 67), 4)
 
 
 def test_a_path_through_all_chunks_of_a_volume():
@@ -350,7 +349,8 @@ def test_threshold(output, rng):
         for op in (">", ">="):
             found = scaled.threshold(array, value, op=op, output=output)
             assert found.chunks == array.chunks
-            expected = rapidmask.threshold(x, np.asarray(value), op=op, output=output)
+            whole = value.compute() if isinstance(value, da.Array) else value
+            expected = rapidmask.threshold(x, whole, op=op, output=output)
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == found.compute().dtype == expected.dtype
     np.testing.assert_array_equal(scaled.threshold(array[0], surface), x[0] > surface)

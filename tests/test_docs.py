@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 README = DOCS / "readme-draft.md"
 PAGES = sorted(DOCS.rglob("*.md"))
-NEEDED = ("torch", "pycocotools", "cv2", "skimage", "scipy")  # and imported by some pages
+NEEDED = ("torch", "pycocotools", "cv2", "dask", "skimage", "scipy")  # and imported by some pages
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

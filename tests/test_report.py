@@ -77,6 +77,13 @@ def test_times_are_drawn_against_sizes():
         assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)  # and times upwards
 
 
+def test_memory_is_drawn_where_it_was_recorded():
+    import charts
+
+    rows = [{**row("a", 3.0), "peak_bytes": {"rapidmask": 2**20, "peer": 2**30}}, row("b", 2.0)]
+    assert classes(charts.memory(rows, "title"), "rect") == ["win", "other"]
+
+
 def test_a_change_counts_beyond_the_spread(tmp_path):
     import difference
 

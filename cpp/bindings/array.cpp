@@ -47,6 +47,8 @@ std::string text_of(dlpack::Device device) {
 bool is_served(dlpack::Device device) {
 #if defined(RM_BACKEND_CUDA)
   return is_cuda(device);
+#elif defined(RM_EMULATE)
+  return is_host(device) || is_cuda(device);  // whose memory the tests take from the host
 #else
   return is_host(device);
 #endif
@@ -446,9 +448,13 @@ py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_
 std::string Array::device_text() const { return text_of(device_); }
 
 void Array::check_same_device(const Array& other, const char* function, const char* argument) const {
-  if (is_host(device_) || device_.id == other.device_.id) return;
-  throw TypeError(where(function, argument) + "must be on " + other.device_text() + " with the other arguments, got " +
-                  device_text());
+  if (is_host(device_)) return;
+  if (device_.id != other.device_.id) {
+    throw TypeError(where(function, argument) + "must be on " + other.device_text() +
+                    " with the other arguments, got " + device_text());
+  }
+  if (is_host(other.device_)) return;  // in tests, whose device memory is the host's
+  order_ = order_streams(device_, stream(), other.stream());
 }
 
 bool Array::overlaps(const Array& other) const {

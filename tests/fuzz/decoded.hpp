@@ -34,7 +34,8 @@ struct Decoded {
 
   // draw(output, statistics, is_zero) writes dense or packed masks, encode(statistics) gives runs.
   template <class Draw, class Encode>
-  void expect_of(bool with_statistics, bool with_stability, bool is_zero, const Draw& draw, const Encode& encode) const {
+  void expect_of(bool with_statistics, bool with_stability, bool is_zero, const Draw& draw,
+                 const Encode& encode) const {
     const Runs runs = runs_of(pixels, n, h, w);
     at_every_level("decoded masks", [&] {
       for (const int form : {0, 1, 2}) {
@@ -77,13 +78,25 @@ inline Foreground any_foreground(Input& input) {
   return {threshold, threshold + offset, threshold - offset, input.flag()};
 }
 
-// One value of a plane of w columns, resized once or twice.
-inline float resized_value(const float* plane, std::int64_t w, const ResizeAxis& rows, const ResizeAxis& columns,
-                           std::int64_t y, std::int64_t x) {
-  const ResizeTap by_y = resize_tap(y, rows), by_x = resize_tap(x, columns);
-  const auto middle = [&](int i, int j) { return bilinear_value(plane, w, by_y.inputs[i], by_x.inputs[j]); };
-  const auto along = [&](int i) { return bilinear_mix(by_x.middle, middle(i, 0), middle(i, 1)); };
-  return bilinear_mix(by_y.middle, along(0), along(1));
-}
+// The values of planes of w columns, resized once or twice.
+class Resized {
+ public:
+  Resized(const ResizeAxis& rows, const ResizeAxis& columns) : w_(columns.in) {
+    for (std::int64_t y = 0; y < rows.out; ++y) rows_.push_back(resize_tap(y, rows));
+    for (std::int64_t x = 0; x < columns.out; ++x) columns_.push_back(resize_tap(x, columns));
+  }
+  float operator()(const float* plane, std::int64_t y, std::int64_t x) const {
+    const ResizeTap &by_y = rows_[static_cast<std::size_t>(y)], &by_x = columns_[static_cast<std::size_t>(x)];
+    const auto middle = [&](int i, int j) { return bilinear_value(plane, w_, by_y.inputs[i], by_x.inputs[j]); };
+    const auto along = [&](int i) {
+      return by_x.middle.second_weight == 0 ? middle(i, 0) : bilinear_mix(by_x.middle, middle(i, 0), middle(i, 1));
+    };
+    return by_y.middle.second_weight == 0 ? along(0) : bilinear_mix(by_y.middle, along(0), along(1));
+  }
+
+ private:
+  std::int64_t w_;
+  std::vector<ResizeTap> rows_, columns_;
+};
 
 }  // namespace rapidmask::fuzz

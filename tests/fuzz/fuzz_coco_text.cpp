@@ -1,4 +1,5 @@
-// COCO's strings: reading and writing against a literal second implementation, and the overlaps of masks read from them.
+// COCO's strings: reading and writing against a literal second implementation, and the overlaps of masks read from
+// them.
 
 #include <algorithm>
 #include <optional>
@@ -172,8 +173,10 @@ void compare_masks(Input& input, const Counts& counts) {
   const std::span<const CocoText> all(texts);
   const auto overlaps = at_every_level("overlaps of texts", [&] {
     Array<double> result(n * m);
-    const CocoPairs pairs[]{{all.first(static_cast<std::size_t>(n)), all.last(static_cast<std::size_t>(m)),
-                             {crowds.data(), static_cast<std::size_t>(m)}, result.data()}};
+    const CocoPairs pairs[]{{all.first(static_cast<std::size_t>(n)),
+                             all.last(static_cast<std::size_t>(m)),
+                             {crowds.data(), static_cast<std::size_t>(m)},
+                             result.data()}};
     cpu::coco_ious("fuzz", pairs);
     return result;
   });

@@ -129,14 +129,13 @@ void compare_labels(const Bytes& pixels, const Extents& e, int connectivity, boo
     expect(own_counts == counts, "numbers of components");
     std::unique_ptr<Array<std::int64_t>> table_areas, table_boxes;
     std::unique_ptr<Array<double>> table_centroids;
-    cpu::connected_components({}, masks.view(), connectivity, own_again.data(), own_offsets.data(),
-                              [&](std::int64_t count) {
-                                table_areas = std::make_unique<Array<std::int64_t>>(count);
-                                table_boxes = std::make_unique<Array<std::int64_t>>(2 * axes * count);
-                                table_centroids = std::make_unique<Array<double>>(axes * count);
-                                return ComponentTable{table_areas->data(), table_boxes->data(),
-                                                      table_centroids->data()};
-                              });
+    cpu::connected_components(
+        {}, masks.view(), connectivity, own_again.data(), own_offsets.data(), [&](std::int64_t count) {
+          table_areas = std::make_unique<Array<std::int64_t>>(count);
+          table_boxes = std::make_unique<Array<std::int64_t>>(2 * axes * count);
+          table_centroids = std::make_unique<Array<double>>(axes * count);
+          return ComponentTable{table_areas->data(), table_boxes->data(), table_centroids->data()};
+        });
     expect(own_again == wanted && own_offsets == offsets, "labels with measures");
     expect(*table_areas == Array<std::int64_t>(all_areas), "areas of components");
     expect(*table_boxes == Array<std::int64_t>(boxes), "boxes of components");
@@ -281,7 +280,8 @@ void compare_cleaning(Input& input, DType dtype, const Extents& e, int connectiv
       if (hole != 0 && holes.areas[static_cast<std::size_t>(hole)] <= cleaning.max_hole_area)
         wanted[static_cast<std::int64_t>(p)] = nearest<T>(cleaning.hole_value);
     }
-    if (cleaning.sprinkles_after_holes) take([&](std::size_t p) { return widened(wanted[static_cast<std::int64_t>(p)]); });
+    if (cleaning.sprinkles_after_holes)
+      take([&](std::size_t p) { return widened(wanted[static_cast<std::int64_t>(p)]); });
     const Labels sprinkles = label_literally(above, e, connectivity);
     const std::int64_t most =
         cleaning.keep_half ? std::min(cleaning.max_sprinkle_area, foreground / 2) : cleaning.max_sprinkle_area;

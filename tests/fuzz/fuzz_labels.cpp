@@ -15,7 +15,7 @@ template <class T>
 Array<T> any_labels(Input& input, std::int64_t count) {
   Array<T> labels(count);
   const auto kind = input.below(4);
-  const std::int64_t distinct = input.between(1, kind == 0 ? 3 : 200), length = input.between(1, 40);
+  const std::int64_t distinct = input.between(1, kind == 0 ? 3 : 40), length = input.between(1, 40);
   const auto offset = static_cast<T>(input.flag() ? 0 : input.bits(8));
   Noise noise(input);
   if (kind == 3) {
@@ -36,7 +36,7 @@ Array<T> any_labels(Input& input, std::int64_t count) {
 
 template <class T>
 void compare_runs(Input& input, DType dtype) {
-  const std::int64_t n = input.below(4), h = input.extent(140), w = input.extent_beside(h, 300, 6000);
+  const std::int64_t n = input.below(4), h = input.extent(140), w = input.extent_beside(h, 300, 2000);
   const auto labels = any_labels<T>(input, n * h * w);
   Runs wanted;
   std::vector<std::int64_t> own_values, maps;
@@ -64,7 +64,7 @@ void compare_runs(Input& input, DType dtype) {
 
 template <class P, class T>
 void compare_pairs(Input& input, DType prediction_dtype, DType target_dtype) {
-  const std::int64_t count = input.below(input.flag() ? 300 : 5000);
+  const std::int64_t count = input.below(input.flag() ? 300 : 3000);
   const bool matrices = input.flag(), counts_invalid = input.flag();
   const Classes classes{input.pick<std::int64_t>({1, 2, 3, 19, 150, 255, 256, 300}), input.flag(),
                         input.pick<std::int64_t>({255, 0, 1, -1, 2, 1000})};

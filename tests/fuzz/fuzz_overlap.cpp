@@ -139,7 +139,8 @@ void run(Input& input) {
     return;
   }
 
-  std::vector<std::vector<double>> overlaps(static_cast<std::size_t>(n), std::vector<double>(static_cast<std::size_t>(n)));
+  std::vector<std::vector<double>> overlaps(static_cast<std::size_t>(n),
+                                            std::vector<double>(static_cast<std::size_t>(n)));
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
       std::int64_t both = 0, area_a = 0, area_b = 0;
@@ -157,9 +158,8 @@ void run(Input& input) {
   if (part == 1 || part == 2) {
     std::vector<std::int64_t> wanted;
     for (const std::int64_t j : order) {
-      const bool suppressed = std::any_of(wanted.begin(), wanted.end(), [&](std::int64_t i) {
-        return same_label(i, j) && of(i, j) > threshold;
-      });
+      const bool suppressed = std::any_of(wanted.begin(), wanted.end(),
+                                          [&](std::int64_t i) { return same_label(i, j) && of(i, j) > threshold; });
       if (!suppressed) wanted.push_back(j);
     }
     Array<double> matrix(n * n);

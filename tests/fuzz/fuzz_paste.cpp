@@ -37,7 +37,8 @@ void compare(Input& input, DType dtype) {
   const Foreground foreground{rule.threshold, 0, 0, rule.strict};
   const Decoded wanted(n, h, w, foreground, [&](std::int64_t i, std::int64_t y, std::int64_t x) {
     const float* box = boxes.data() + 4 * i;
-    const PasteAxis columns = paste_axis(rule, box[0], box[2], in_w, w), rows = paste_axis(rule, box[1], box[3], in_h, h);
+    const PasteAxis columns = paste_axis(rule, box[0], box[2], in_w, w),
+                    rows = paste_axis(rule, box[1], box[3], in_h, h);
     const bool reached = y >= rows.begin && y < rows.end && x >= columns.begin && x < columns.end;
     if (!reached) return std::numeric_limits<float>::quiet_NaN();
     const BilinearTap by_y = rows.tap(y), by_x = columns.tap(x);

@@ -137,9 +137,8 @@ void trace(Input& input) {
   const MaskArray masks(pixels, packed, n, 1, h, w, foreground);
   for (const bool tree : {false, true}) {
     for (const bool simplify : {false, true}) {
-      const auto [found] = at_every_level("borders", [&] {
-        return FoundBorders{cpu::trace_borders({}, masks.view(), tree, simplify)};
-      });
+      const auto [found] =
+          at_every_level("borders", [&] { return FoundBorders{cpu::trace_borders({}, masks.view(), tree, simplify)}; });
       expect(static_cast<std::int64_t>(found.masks.size()) == n + 1 && found.masks[0] == 0, "offsets of masks");
       expect(found.masks.back() == static_cast<std::int64_t>(found.begins.size()), "as many borders as are said");
       Bytes touched(pixels.size());

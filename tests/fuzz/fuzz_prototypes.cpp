@@ -61,14 +61,14 @@ void compare(Input& input, DType dtype) {
       (*grids.back())[k] = decoding.crop_before && !inside ? 0 : x;
     }
   }
-  const Decoded wanted(
-      n, out_h, out_w, decoding.foreground, [&](std::int64_t i, std::int64_t y, std::int64_t x) {
-        const float* box = boxes.data() + 4 * i;
-        const auto column = static_cast<float>(x), row = static_cast<float>(y);
-        const bool inside = column >= box[0] && column < box[2] && row >= box[1] && row < box[3];
-        if (!decoding.crop_before && !inside) return kNaN;
-        return resized_value(grids[static_cast<std::size_t>(i)]->data(), w, decoding.rows, decoding.columns, y, x);
-      });
+  const Resized resized(decoding.rows, decoding.columns);
+  const Decoded wanted(n, out_h, out_w, decoding.foreground, [&](std::int64_t i, std::int64_t y, std::int64_t x) {
+    const float* box = boxes.data() + 4 * i;
+    const auto column = static_cast<float>(x), row = static_cast<float>(y);
+    const bool inside = column >= box[0] && column < box[2] && row >= box[1] && row < box[3];
+    if (!decoding.crop_before && !inside) return kNaN;
+    return resized(grids[static_cast<std::size_t>(i)]->data(), y, x);
+  });
   const Image image{prototypes.data(), dtype, images * channels, h, w};
   const Detections detections{coefficients.data(), boxes.data(), several ? image_of.data() : nullptr, n};
   wanted.expect_of(

@@ -47,7 +47,8 @@ void check_anything(Input& input) {
       auto& count = runs.counts[static_cast<std::size_t>(input.below(static_cast<std::int64_t>(runs.counts.size())))];
       count = input.flag() ? static_cast<std::uint32_t>(input.bits(4)) : count + (input.flag() ? 1 : -1);
     } else {
-      auto& offset = runs.offsets[static_cast<std::size_t>(input.below(static_cast<std::int64_t>(runs.offsets.size())))];
+      auto& offset =
+          runs.offsets[static_cast<std::size_t>(input.below(static_cast<std::int64_t>(runs.offsets.size())))];
       offset = input.flag() ? static_cast<std::int64_t>(input.bits(8)) : offset + input.between(-2, 2);
     }
   }
@@ -161,7 +162,8 @@ void compare_sets(Input& input, const RunArrays& a, const Bytes& of_a, std::int6
   const auto operation = static_cast<SetOperation>(input.below(4));
   const bool swapped = input.flag(), intersect = input.flag();
   const bool empty = n == 0 || m == 0;
-  Bytes wanted(static_cast<std::size_t>(empty ? 0 : n * size)), merged(static_cast<std::size_t>(size), intersect && n > 0);
+  Bytes wanted(static_cast<std::size_t>(empty ? 0 : n * size)),
+      merged(static_cast<std::size_t>(size), intersect && n > 0);
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t k = 0; k < size; ++k) {
       const auto at = static_cast<std::size_t>(i * size + k), there = static_cast<std::size_t>(k);
@@ -225,7 +227,8 @@ void compare_overlaps(Input& input, const RunArrays& a, const Bytes& of_a, std::
 void run(Input& input) {
   if (input.below(8) == 0) return check_anything(input);
   const std::uint8_t parts = input.byte();
-  const std::int64_t n = input.below(input.flag() ? 5 : 2), h = input.extent(200), w = input.extent_beside(h, 600, 10000);
+  const std::int64_t n = input.below(input.flag() ? 5 : 2), h = input.extent(200),
+                     w = input.extent_beside(h, 600, 10000);
   const bool drawn = input.flag();
   const Bytes before = drawn ? mask_pixels(input, n, h, w) : Bytes{};
   const Runs given = drawn ? runs_of(before, n, h, w) : any_batch(input, n, h, w);

@@ -116,7 +116,8 @@ void compare_queries(Input& input, DType dtype) {
   const Rule rule(input, classes);
   const auto class_logits = values<T>(input, n * queries * (classes + 1), classes + 1);
   const auto masks = values<T>(input, n * queries * in_h * in_w, in_w);
-  const Image rows{class_logits.data(), dtype, n, queries, classes + 1}, planes{masks.data(), dtype, n * queries, in_h, in_w};
+  const Image rows{class_logits.data(), dtype, n, queries, classes + 1},
+      planes{masks.data(), dtype, n * queries, in_h, in_w};
 
   const std::int64_t staged = stage.rows * stage.columns;
   const auto resized = at_every_level("resized planes", [&] {
@@ -143,8 +144,8 @@ void compare_queries(Input& input, DType dtype) {
     const std::int64_t i = k / (classes * staged), c = k / staged % classes, at = k % staged;
     float score = 0;
     for (std::int64_t q = 0; q < queries; ++q) {
-      const float term = probabilities[(i * queries + q) * classes + c] *
-                         portable_sigmoid(resized[(i * queries + q) * staged + at]);
+      const float term =
+          probabilities[(i * queries + q) * classes + c] * portable_sigmoid(resized[(i * queries + q) * staged + at]);
       score = q == 0 ? term : score + term;
     }
     expect(same(scores[k], score), "a score of queries");
@@ -169,7 +170,8 @@ void run(Input& input) {
     case 1:
       return queries ? compare_queries<BFloat16>(input, DType::bfloat16)
                      : compare_argmax<BFloat16>(input, DType::bfloat16);
-    default: return queries ? compare_queries<float>(input, DType::float32) : compare_argmax<float>(input, DType::float32);
+    default:
+      return queries ? compare_queries<float>(input, DType::float32) : compare_argmax<float>(input, DType::float32);
   }
 }
 

@@ -35,10 +35,10 @@ void compare(Input& input, DType dtype) {
   const Image image{logits.data(), dtype, n, up.rows.in, up.columns.in};
   Array<float> planes(n * size);
   for (std::int64_t k = 0; k < n * size; ++k) planes[k] = activated(widened(logits[k]), up.activation);
-  const Decoded wanted(n, up.rows.out, up.columns.out, up.foreground,
-                       [&](std::int64_t i, std::int64_t y, std::int64_t x) {
-                         return resized_value(planes.data() + i * size, up.columns.in, up.rows, up.columns, y, x);
-                       });
+  const Resized resized(up.rows, up.columns);
+  const Decoded wanted(
+      n, up.rows.out, up.columns.out, up.foreground,
+      [&](std::int64_t i, std::int64_t y, std::int64_t x) { return resized(planes.data() + i * size, y, x); });
   wanted.expect_of(
       with_statistics, with_statistics, false,
       [&](const MaskOutput& output, const MaskStatistics& statistics, bool) {

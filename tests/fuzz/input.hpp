@@ -63,9 +63,10 @@ class Input {
 
   // An extent of at most `most`, often one next to a whole number of words.
   std::int64_t extent(std::int64_t most) {
-    const std::int64_t side = flag() ? pick<std::int64_t>({0, 1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128,
-                                                           129, 191, 192, 193, 255, 256, 257, 511, 512, 513})
-                                     : below(most + 1);
+    const std::int64_t side = flag()
+                                  ? pick<std::int64_t>({0,  1,   2,   3,   8,   15,  16,  17,  31,  32,  33,  63,  64,
+                                                        65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 511, 512, 513})
+                                  : below(most + 1);
     return side % (most + 1);
   }
 
@@ -80,7 +81,8 @@ class Input {
       case 0: return below(17) - 8;
       case 1: return static_cast<double>(below(4001) - 2000) / 16;
       case 2:
-        return pick({0.0, -0.0, 0.5, -0.5, 1.0, 1e-3, 1e-30, 1e-45, 5e-324, 65504.0, 65520.0, 16777216.0, 2147483648.0});
+        return pick(
+            {0.0, -0.0, 0.5, -0.5, 1.0, 1e-3, 1e-30, 1e-45, 5e-324, 65504.0, 65520.0, 16777216.0, 2147483648.0});
       case 3:
         return pick({std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
                      std::numeric_limits<double>::quiet_NaN(), 1e9, -1e9, 3e38, -3e38, 1e300, 9.3e18, -9.3e18});
@@ -234,8 +236,7 @@ inline Bytes mask_pixels(Input& input, std::int64_t n, std::int64_t h, std::int6
     for (auto& pixel : pixels) pixel = value;
   } else if (kind == 1) {
     const std::int64_t a = input.between(1, 70), b = input.between(1, 70);
-    for (std::int64_t i = 0; i < n * h * w; ++i)
-      pixels[static_cast<std::size_t>(i)] = (i % w / a + i / w / b) % 2 != 0;
+    for (std::int64_t i = 0; i < n * h * w; ++i) pixels[static_cast<std::size_t>(i)] = (i % w / a + i / w / b) % 2 != 0;
   } else if (kind <= 3) {
     const auto density = static_cast<std::uint64_t>(input.byte());
     Noise noise(input);
@@ -303,7 +304,7 @@ T as_value(double x) {
   if constexpr (std::is_integral_v<T>) {
     return static_cast<T>(static_cast<std::int64_t>(x));
   } else if constexpr (std::is_same_v<T, float>) {
-    return x > 3.4e38   ? std::numeric_limits<float>::infinity()
+    return x > 3.4e38    ? std::numeric_limits<float>::infinity()
            : x < -3.4e38 ? -std::numeric_limits<float>::infinity()
                          : static_cast<float>(x);
   } else {

@@ -93,10 +93,11 @@ RM_HOST_DEVICE PasteAxis paste_axis(const PasteRule& rule, float low, float high
   }
   const auto scale = static_cast<float>(static_cast<double>(axis.in) / static_cast<double>(in));
   const float centre = (high + low) * 0.5f, half = (high - low) * 0.5f * scale;
-  constexpr float kFar = 1e18f;  // of what int64 holds
-  if (!(centre - half > -kFar && centre + half < kFar)) return axis;
-  axis.origin = static_cast<std::int64_t>(centre - half);
-  axis.size = static_cast<std::int64_t>(centre + half) - axis.origin + 1;
+  constexpr float kFar = 1e18f;                             // of what int64 holds
+  const float first = centre - half, last = centre + half;  // the other way round where high < low
+  if (!(first > -kFar && first < kFar && last > -kFar && last < kFar)) return axis;
+  axis.origin = static_cast<std::int64_t>(first);
+  axis.size = static_cast<std::int64_t>(last) - axis.origin + 1;
   if (axis.size < 1 || axis.origin >= out || axis.origin + axis.size <= 0) return axis;
   axis.begin = axis.origin > 0 ? axis.origin : 0;
   axis.end = axis.origin + axis.size < out ? axis.origin + axis.size : out;

@@ -178,7 +178,7 @@ def _runs(face: int, plane: Integers) -> Integers:
     begins, ends = np.argwhere(edges[:, :-1]), np.argwhere(edges[:, 1:])
     labels = plane[begins[:, 0], begins[:, 1]]
     runs = np.stack([np.full(len(begins), face), begins[:, 0], begins[:, 1], ends[:, 1] + 1, labels], axis=1)
-    return runs[labels != 0].astype(np.int32)
+    return np.asarray(runs[labels != 0], np.int32)
 
 
 def measure(bits: PackedMasks, connectivity: int) -> Integers:

@@ -146,8 +146,8 @@ def remove_small_holes(masks: Array, min_area: int, *, connectivity: int = 8, bo
     --------
     >>> import dask.array as da, rapidmask.dask
     >>> masks = da.from_array([[False, True, False, True]], chunks=(1, 1))
-    >>> rapidmask.dask.remove_small_holes(masks, 2, border_is_hole=False).compute()
-    array([[False,  True,  True,  True]])
+    >>> rapidmask.dask.remove_small_holes(masks, 2).compute()
+    array([[ True,  True,  True,  True]])
     """
     area = _integer("remove_small_holes", "min_area", min_area)
     masks, neighbours = _chunks.check_components("remove_small_holes", masks, connectivity)

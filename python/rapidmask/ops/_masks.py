@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -56,6 +56,18 @@ def check_output(function: str, output: str) -> None:
     """Raise unless ``output`` names a form of masks."""
     if not is_one_of(output, OUTPUTS):
         raise ValueError(f"{function}: output must be one of {', '.join(OUTPUTS)}, got {shown(output)}")
+
+
+def as_capacity(function: str, output: str, capacity: SupportsIndex | None) -> int | None:
+    """Return a number of runs that there is to be room for, if one is given."""
+    if capacity is None:
+        return None
+    if output != "rle":
+        raise ValueError(f"{function}: capacity must be None unless output is 'rle', got {capacity!r}")
+    number = check_integer(function, "capacity", capacity)
+    if not 0 <= number < 2**40:
+        raise ValueError(f"{function}: capacity must be from 0 to 2^40 - 1, got {number}")
+    return number
 
 
 def check_connectivity(function: str, connectivity: int, *, volumes: bool = False) -> int:
@@ -148,10 +160,10 @@ def map_masks(masks: Masks, apply: Callable[[Any, Array, int | None], Array]) ->
     return packed.to_rle() if isinstance(masks, RLEMasks) else packed
 
 
-def wrap_packed(result: Array, image: Array, output: Output) -> Masks:
+def wrap_packed(result: Array, image: Array, output: Output, capacity: int | None = None) -> Masks:
     """Give a kernel's result the form that was asked for: dense as it is, otherwise made of packed bits."""
     if output in ("bool", "uint8"):
         return result
     height, width = image.shape[-2:]
     packed = PackedMasks._wrap(result, (int(height), int(width)))
-    return packed if output == "packed" else packed.to_rle()
+    return packed if output == "packed" else packed.to_rle(capacity=capacity)

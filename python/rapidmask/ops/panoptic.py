@@ -377,12 +377,12 @@ def instance_merge(
     )
     next_id = _id(function, "first_id", first_id)
     empty = _id(function, "void", void)
-    kept = np.flatnonzero(_arrays.to_host(painted))
-    values, classes, areas = (_arrays.to_host(x) for x in (scores, labels, visible))
-    if classes.shape != values.shape:
+    if tuple(labels.shape) != tuple(scores.shape):
         raise ValueError(
-            f"{function}: labels must have one value for each of {len(values)} masks, got shape {classes.shape}"
+            f"{function}: labels must have one value for each of {len(scores)} masks, got shape {tuple(labels.shape)}"
         )
+    chosen, values, classes, areas = _arrays.to_host_at_once(painted, scores, labels, visible)
+    kept = np.flatnonzero(chosen)
     if order == "score":
         kept = kept[np.argsort(-values[kept], kind="stable")]
     ids = np.full(len(values) + 1, empty, np.int32)
@@ -422,7 +422,8 @@ def instance_merge(
             )
             stuff_ids[c] = next_id
             next_id += 1
-    module.number_painting(segmentation, _arrays.like(array, ids), stuff, _arrays.like(array, stuff_ids))
+    numbers = _arrays.like(array, np.concatenate([ids, stuff_ids]))
+    module.number_painting(segmentation, numbers[: len(ids)], stuff, numbers[len(ids) :])
     return segmentation, segments
 
 

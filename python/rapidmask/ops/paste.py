@@ -7,9 +7,19 @@ from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, _as_size
+from .._containers import PackedMasks, RLEMasks, _as_size, check_capacity
 from .._errors import shown
-from ._masks import Masks, Output, as_flag, check_apart, check_integer, check_number, check_output, is_one_of
+from ._masks import (
+    Masks,
+    Output,
+    as_capacity,
+    as_flag,
+    check_apart,
+    check_integer,
+    check_number,
+    check_output,
+    is_one_of,
+)
 
 _LARGEST_EXTENT = 2**31 - 1
 
@@ -41,6 +51,7 @@ def paste_masks(
     output: Output = "bool",
     return_stats: bool = False,
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks | tuple[Masks, PasteStatistics]:
     """Stretch masks to their boxes in an image and compare them with a threshold.
 
@@ -69,6 +80,9 @@ def paste_masks(
         Whether to return areas and bounding boxes too.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -130,6 +144,7 @@ def paste_masks(
     with_stats = as_flag("paste_masks", "return_stats", return_stats)
     boxes = _arrays.as_type(boxes, "float32")
     margin = padding if method == "interpolate" else 1
+    most = as_capacity("paste_masks", output, capacity)
     module = _dispatch.backend(masks)
     if output == "rle" and out is not None:
         raise ValueError("paste_masks: out must be None when output is 'rle'")
@@ -137,11 +152,12 @@ def paste_masks(
     pasted: Masks
     if output == "rle" and hasattr(module, "paste_masks_rle"):
         counts, offsets, areas, found = module.paste_masks_rle(masks, boxes, *rule, with_stats)
+        check_capacity("paste_masks", int(counts.shape[0]), most)
         pasted = RLEMasks._wrap(counts, offsets, (height, width))
     else:
         form = "packed" if output == "rle" else output
         pasted, areas, found = module.paste_masks(masks, boxes, *rule, form, with_stats, out)
         if form == "packed":
             packed = PackedMasks._wrap(pasted, (height, width))
-            pasted = packed.to_rle() if output == "rle" else packed
+            pasted = packed.to_rle(capacity=most) if output == "rle" else packed
     return (pasted, PasteStatistics(areas, found)) if with_stats else pasted

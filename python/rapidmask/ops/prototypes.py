@@ -10,7 +10,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._errors import shown
 from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, as_flag, check_apart, check_number, is_one_of
+from ._masks import Masks, Output, as_capacity, as_flag, check_apart, check_number, is_one_of
 
 _LOGITS = ("float32", "float16", "bfloat16")
 
@@ -49,6 +49,7 @@ def decode_prototypes(
     return_stats: bool = False,
     offset: float = 1.0,
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks | tuple[Masks, MaskStatistics]:
     """Make the masks of detections from prototypes, each within its box, as YOLO and YOLACT do.
 
@@ -89,6 +90,9 @@ def decode_prototypes(
         That of the stability score.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -158,9 +162,10 @@ def decode_prototypes(
     )
     with_stats = as_flag("decode_prototypes", "return_stats", return_stats)
     reach = check_number("decode_prototypes", "offset", offset) if with_stats else None
+    most = as_capacity("decode_prototypes", output, capacity)
     module = _dispatch.backend(prototypes)
     if output == "rle" and hasattr(module, "decode_prototype_runs"):
         result = module.decode_prototype_runs(*given, reach)
     else:
         result = module.decode_prototypes(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, with_stats)
+    return given_back(result, (height, width), output, with_stats, most)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks
+from .._containers import PackedMasks, RLEMasks, encoded
 from .._errors import shown
-from ._masks import Masks, Output, as_flag, as_host, check_output, reported_as
+from ._masks import Masks, Output, as_capacity, as_flag, as_host, check_output, reported_as
 
 
-def rle_encode(masks: Masks) -> RLEMasks:
+def rle_encode(masks: Masks, *, capacity: SupportsIndex | None = None) -> RLEMasks:
     """Encode masks as COCO's run lengths.
 
     Parameters
     ----------
     masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
         Any non-zero value is foreground. Leading dimensions become one.
+    capacity : int, optional
+        How many runs all masks have together at most. On a device there is then room for so many and nobody waits for
+        their number: the last offset, which may be more. Where it is, `RLEMasks.overflowed` tells so on the device,
+        and whatever brings the masks to the host raises. On the host the runs are counted and arrays have their exact
+        size.
 
     Returns
     -------
@@ -33,14 +38,16 @@ def rle_encode(masks: Masks) -> RLEMasks:
     TypeError
         If ``masks`` is no array, or not of bool or uint8.
     ValueError
-        If it has fewer than two dimensions, or a mask has more than 2^32 - 1 pixels.
+        If it has fewer than two dimensions, or a mask has more than 2^32 - 1 pixels; on the host, if
+        there are more runs than the capacity.
 
     Notes
     -----
     The runs are those of ``pycocotools.mask.encode``, which wants Fortran order and batches along the last axis; here
     any order does and the batch comes first. On the host, masks whose rows or columns are contiguous are read as they
     lie: ``rle_encode(columns.transpose(2, 0, 1))`` copies nothing of pycocotools' arrays. Other strides are copied.
-    On a device: five launches, and one synchronisation for the number of runs.
+    On a device: six launches, and one synchronisation for the number of runs unless there is a capacity. Then
+    ``rle_encode(masks, capacity=n).to_coco()`` waits once and copies once, whatever the number of masks.
 
     Examples
     --------
@@ -48,12 +55,15 @@ def rle_encode(masks: Masks) -> RLEMasks:
     >>> rapidmask.rle_encode(np.array([[0, 1], [1, 1]], bool)).to_coco("list")
     [{'size': [2, 2], 'counts': [1, 3]}]
     """
-    if isinstance(masks, (PackedMasks, RLEMasks)):
-        return masks.to_rle()
+    most = as_capacity("rle_encode", "rle", capacity)
+    if isinstance(masks, RLEMasks):
+        return masks
+    if isinstance(masks, PackedMasks):
+        return masks.to_rle(capacity=most)
     masks = _arrays.with_shape(masks)
-    counts, offsets = _dispatch.backend(masks).rle_encode(masks, None)
-    height, width = masks.shape[-2:]
-    return RLEMasks._wrap(counts, offsets, (int(height), int(width)))
+    # What is no array, or has no two axes, is refused by the module.
+    height, width = tuple(getattr(masks, "shape", ()))[-2:] if len(getattr(masks, "shape", ())) > 1 else (0, 0)
+    return encoded(masks, None, (int(height), int(width)), most, "rle_encode")
 
 
 def _encode_coco(masks: Array) -> list[dict[str, Any]]:

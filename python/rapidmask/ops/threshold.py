@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
@@ -10,7 +10,16 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks
 from .._errors import shown
-from ._masks import Masks, Output, check_connectivity, check_output, is_one_of, reported_as, wrap_packed
+from ._masks import (
+    Masks,
+    Output,
+    as_capacity,
+    check_connectivity,
+    check_output,
+    is_one_of,
+    reported_as,
+    wrap_packed,
+)
 
 _KERNEL_VALUES = ("float32", "float64", "int64", "uint64")  # which hold the values of all other types
 
@@ -39,6 +48,7 @@ def threshold(
     op: Literal[">", ">="] = ">",
     output: Output = "bool",
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks:
     """Compare images with thresholds: foreground where ``x > value``.
 
@@ -56,6 +66,9 @@ def threshold(
         The form of the masks.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -99,7 +112,9 @@ def threshold(
         result = _dispatch.backend(x).threshold(x, value, op, "packed", None)
     else:
         result = _dispatch.backend(x).threshold(x, value, op, output, out)
-    return result if output == "bool" else wrap_packed(result, x, output)
+    if output == "bool" and capacity is None:
+        return result
+    return wrap_packed(result, x, output, as_capacity("threshold", output, capacity))
 
 
 def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8) -> Array:
