@@ -137,6 +137,21 @@ def test_classes_of_two_files_that_number_them_alike(tmp_path, capsys):
     assert len({one["id"] for one in content["annotations"]}) == 2
 
 
+def test_ids_are_kept_where_they_differ(folder, capsys):
+    content = json.loads((folder / "annotations.json").read_text())
+    for image in content["images"]:
+        image["id"] += 1000
+    for annotation in content["annotations"]:
+        annotation["image_id"] += 1000
+        annotation["id"] *= 7
+    io.write_json(folder / "annotations.json", content)
+    assert run(capsys, "convert", folder / "annotations.json", "--to", "polygons", "-o", folder / "p.json")[0] == 0
+    found = json.loads((folder / "p.json").read_text())
+    assert found["images"] == content["images"]
+    for annotation, other in zip(found["annotations"], content["annotations"], strict=True):
+        assert [annotation[key] for key in ("id", "image_id")] == [other[key] for key in ("id", "image_id")]
+
+
 @pytest.mark.parametrize("name", ["../../outside.png", "/outside.png", "..\\..\\outside.png", "a/../../../outside.png"])
 def test_names_lead_nowhere_else(tmp_path, capsys, name):
     images = [{"id": 1, "file_name": name, "height": 2, "width": 3}]

@@ -41,6 +41,8 @@ class Annotated:
         Whether each is a group of objects, as of COCO's ``iscrowd``.
     pictures : str
         The folder of the picture, seen from the file's, where it tells.
+    image_id : int, optional
+        The number that the file gives the picture.
     """
 
     name: PurePosixPath
@@ -53,6 +55,7 @@ class Annotated:
     categories: dict[str, int] = field(default_factory=dict)
     crowds: list[bool] = field(default_factory=list)
     pictures: str = ""
+    image_id: int | None = None
 
     def __post_init__(self) -> None:
         if not self.crowds:

@@ -192,6 +192,7 @@ def _read_coco(file: Found, content: Mapping[str, Any]) -> list[Annotated]:
             {name: key for key, name in names.items()},
             [bool(one.get("iscrowd", 0)) for one in annotations],
             pictures if isinstance(pictures, str) else "",
+            number if isinstance(number, int) else None,
         )
         found.append(_with_categories(item))
     if of_image:
@@ -262,7 +263,7 @@ _READERS: dict[str, Callable[[Found, Any], list[Annotated]]] = {
 
 
 def coco_records(
-    item: Annotated, categories: Mapping[str, int], *, polygons: bool = False, image_id: int = 1, first_id: int = 1
+    item: Annotated, categories: Mapping[str, int], *, polygons: bool = False, image_id: int = 1
 ) -> list[dict[str, Any]]:
     """Return COCO's annotations of one picture, with scores where there are some."""
     records = io.coco_annotations(
@@ -270,7 +271,6 @@ def coco_records(
         segmentation="polygons" if polygons else "rle",
         image_id=image_id,
         category_id=[categories[label] for label in item.labels],
-        first_id=first_id,
     )
     for record, score, crowd in zip(records, item.scores, item.crowds, strict=True):
         record["iscrowd"] = int(crowd)
@@ -282,17 +282,25 @@ def coco_records(
 def write_coco(
     path: Path, items: Sequence[Annotated], categories: Mapping[str, int], *, polygons: bool = False
 ) -> None:
-    """Write one COCO JSON about all pictures."""
+    """Write one COCO JSON about all pictures, with their files' own ids where these differ."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for i, item in enumerate(items, 1):
-        images.append(coco_image(i, str(item.name), item.masks.size))
-        first = len(annotations) + 1
-        annotations += coco_records(item, categories, polygons=polygons, image_id=i, first_id=first)
+    numbers = _distinct([item.image_id for item in items])
+    for number, item in zip(numbers, items, strict=True):
+        images.append(coco_image(number, str(item.name), item.masks.size))
+        annotations += coco_records(item, categories, polygons=polygons, image_id=number)
+    for number, annotation in zip(_distinct([i for item in items for i in item.ids]), annotations, strict=True):
+        annotation["id"] = number
     folders = {os.path.normpath(item.source.parent / item.pictures) for item in items if item.pictures}
     info = {"pictures": os.path.relpath(folders.pop(), path.parent).replace(os.sep, "/")} if len(folders) == 1 else {}
     listed = [{"id": number, "name": name} for name, number in categories.items()]
     io.write_coco(path, images, annotations, listed, info=info)
+
+
+def _distinct(numbers: Sequence[Any]) -> list[int]:
+    """Return these numbers, or those from 1 on where they are no numbers or not all different."""
+    own = all(isinstance(number, int) for number in numbers) and len(set(numbers)) == len(numbers)
+    return list(numbers) if own else list(range(1, len(numbers) + 1))
 
 
 def write_labels(stem: Path, item: Annotated, categories: Mapping[str, int], values: Values = "objects") -> Path:
