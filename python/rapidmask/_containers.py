@@ -593,8 +593,8 @@ class RLEMasks:
         -------
         RLEMasks
             Arrays of torch stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that
-            is imported and as CuPy's where not. One synchronisation and one copy for masks that were encoded on a device
-            with a capacity.
+            is imported and as CuPy's where not. One synchronisation and one copy for masks that a device encoded
+            within a capacity.
 
         Raises
         ------
