@@ -263,8 +263,8 @@ class PackedMasks:
         Returns
         -------
         PackedMasks
-            torch's arrays stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that is
-            imported and as CuPy's where not.
+            Arrays of torch stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that
+            is imported and as CuPy's where not.
         """
         return PackedMasks._wrap(_arrays.moved(self.data, device), self.size)
 
@@ -592,9 +592,9 @@ class RLEMasks:
         Returns
         -------
         RLEMasks
-            torch's arrays stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that is
-            imported and as CuPy's where not. One synchronisation and one copy
-            for masks that were encoded on a device with a capacity.
+            Arrays of torch stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that
+            is imported and as CuPy's where not. One synchronisation and one copy for masks that a device encoded
+            within a capacity.
 
         Raises
         ------
