@@ -123,6 +123,12 @@ class DeviceArray:
     def all(self):
         return DeviceArray(np.asarray(self.memory.all()), self.library)
 
+    def max(self):
+        return DeviceArray(np.asarray(self.memory.max()), self.library)
+
+    def min(self):
+        return DeviceArray(np.asarray(self.memory.min()), self.library)
+
     def any(self):
         return DeviceArray(np.asarray(self.memory.any()), self.library)
 
@@ -198,7 +204,7 @@ def _cupy(library):
         runtime=runtime,
     )
     module.ndarray = DeviceArray
-    module.stack = lambda arrays: DeviceArray(np.stack([array.memory for array in arrays]), library)
+    module.concatenate = lambda arrays: DeviceArray(np.concatenate([array.memory for array in arrays]), library)
     module.empty, module.array, module.asarray = empty, array, asarray
     module.asnumpy = lambda given: library.to_host(_as_memory(given))
     return module

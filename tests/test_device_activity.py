@@ -4,6 +4,8 @@
 to the host and to the device. A call that makes none of them can be captured in a CUDA graph.
 """
 
+import inspect
+import re
 from collections import Counter
 
 import numpy as np
@@ -41,6 +43,8 @@ class Inputs:
         self.boxes, self.coefficients = device.put(BOXES[:n]), device.put(COEFFICIENTS[:n])
         self.prototypes = device.put(FLOATS[:3])
         self.overlaps = device.put(np.eye(n))
+        self.class_map = device.put(LABELS[0])
+        self.two_levels = device.put((BYTES[:n] // 9 * 9 + 4 * (BYTES[:n] > 128)).astype(np.uint8))
         self.limits = device.put(SCORES[:n])
         self.rows = device.put(RANDOM.normal(size=(n, 4)).astype(np.float32))
         self.surface = device.put(FLOATS[:n])
@@ -85,6 +89,7 @@ CALLS = {
         for kind in ("bytes", "floats")
         if (name, kind) != ("li", "floats")
     },
+    "threshold_minimum": (lambda x: rm.threshold_minimum(x.two_levels, check=False), NOTHING),
     "threshold_li of floats": (
         lambda x: rm.threshold_li(x.floats),
         {"synchronize": 3, "to_host": 3},  # after every eight iterations, and for whether each image has a value
@@ -176,12 +181,20 @@ CALLS = {
         lambda x: rm.panoptic_quality(x.labels, LISTED, x.labels, LISTED),
         {**ONE, "to_device": 2},  # of the lists
     ),
+    "mean_iou": (lambda x: rm.mean_iou(x.labels, x.labels, 5), ONE),
+    "dice": (lambda x: rm.dice(x.masks, x.others), ONE),
+    "boundary_iou": (lambda x: rm.boundary_iou(x.masks, x.others), NOTHING),
     "non_overlapping": (lambda x: rm.non_overlapping(x.floats), NOTHING),
     "resolve_overlaps": (lambda x: rm.resolve_overlaps(x.masks), NOTHING),
     "resolve_overlaps, by scores": (lambda x: rm.resolve_overlaps(x.masks, x.scores), NOTHING),
     "panoptic_merge": (
         lambda x: rm.panoptic_merge(x.floats, x.scores32, x.kinds, size=(33, 50), fuse=[1]),
         A_SIZE,
+    ),
+    "resolve_overlaps, in order": (lambda x: rm.resolve_overlaps(x.masks, x.scores, min_kept=0.5), NOTHING),
+    "instance_merge with classes": (
+        lambda x: rm.instance_merge(x.masks, x.scores, x.kinds, semantic=x.class_map),
+        {"synchronize": 3, "to_host": 3, "to_device": 1},  # of segments, the largest class and the counts of classes
     ),
     "instance_merge": (lambda x: rm.instance_merge(x.masks, x.scores, x.kinds), {**ONE, "to_device": 1}),
 }
@@ -191,6 +204,22 @@ CALLS = {
 def device():
     with emulated_device() as emulated:
         yield emulated
+
+
+HOST_ONLY = {
+    "apply_mask", "colorize_labels", "masks_to_polygons", "overlay", "polygons_to_masks", "rle_encode_labels",
+    "rle_from_string", "rle_merge", "rle_to_string", "watershed",
+}  # fmt: skip
+OF_NO_ARRAY = {
+    "ball", "cross", "cuda_status", "diamond", "disk", "ellipse", "get_num_threads", "isa", "isa_levels", "patch",
+    "rectangle", "set_isa", "set_num_threads", "square", "unpatch", "use_stream",
+}  # fmt: skip
+
+
+def test_the_table_has_every_function_with_kernels():
+    functions = {name for name in rapidmask.__all__ if inspect.isfunction(getattr(rapidmask, name))}
+    listed = {re.match(r"\w+", name)[0] for name in CALLS if "." not in name}
+    assert listed | HOST_ONLY | OF_NO_ARRAY == functions
 
 
 @pytest.mark.parametrize("name", CALLS)

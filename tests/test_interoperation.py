@@ -224,3 +224,11 @@ def test_overlaps_of_runs_on_a_device(device):
     runs = rapidmask.rle_encode(MASKS)
     overlaps = rapidmask.mask_iou(device.put(runs))
     np.testing.assert_array_equal(overlaps.get(), rapidmask.mask_iou(runs))
+
+
+def test_more_masks_than_a_grid_is_high(device):
+    masks = np.zeros((66_000, 1, 2), bool)
+    masks[::7, 0, 1] = masks[-1] = True
+    packed = rapidmask.pack(device.put(masks))
+    assert packed.cpu() == rapidmask.pack(masks)
+    np.testing.assert_array_equal(packed.to_dense().get(), masks)

@@ -278,15 +278,19 @@ def moved(array: Array, device: Any) -> Array:
 
 
 def to_host_at_once(*arrays: Array) -> list[HostArray]:
-    """Return arrays of one length and of eight or fewer bytes an element, with one copy where they are on a device."""
+    """Return arrays of float64, integers or bool, with one copy where they are on a device; there as 64 bits each."""
     if not is_on_cuda(arrays[0]):
         return [to_host(array) for array in arrays]
     torch = sys.modules.get("torch")
     words = [viewed(array, "int64") if "float64" in str(array.dtype) else astype(array, "int64") for array in arrays]
-    library = torch if torch is not None and isinstance(arrays[0], torch.Tensor) else _cupy()
-    rows = to_host(library.stack(words))
+    of_torch = torch is not None and isinstance(arrays[0], torch.Tensor)
+    join: Any = torch.cat if torch is not None and of_torch else _cupy().concatenate
+    flat = [word.reshape(-1) for word in words]
+    joined = to_host(join(flat))
+    parts = np.split(joined, np.cumsum([len(one) for one in flat[:-1]]))
     return [
-        row.view(np.float64) if "float64" in str(array.dtype) else row for row, array in zip(rows, arrays, strict=True)
+        (part.view(np.float64) if "float64" in str(array.dtype) else part).reshape(tuple(array.shape))
+        for part, array in zip(parts, arrays, strict=True)
     ]
 
 

@@ -73,18 +73,31 @@ def confusion_matrix(
     array([[1, 1],
            [1, 2]])
     """
+    matrix, invalid = _counted(prediction, target, num_classes, ignore_index, out_of_range)
+    if invalid is not None:
+        _check_none(num_classes, _arrays.to_host(invalid))
+    return matrix
+
+
+def _counted(
+    prediction: Array, target: Array, num_classes: int, ignore_index: int | None, out_of_range: str
+) -> tuple[Array, Array | None]:
+    """Return the matrix and, unless they are skipped, the number of pixels with labels that are no classes."""
     if not is_one_of(out_of_range, ("raise", "skip")):
         raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {shown(out_of_range)}")
     classes = check_integer("confusion_matrix", "num_classes", num_classes)
     ignored = None if ignore_index is None else check_integer("confusion_matrix", "ignore_index", ignore_index)
     module = _dispatch.backend(prediction)
     matrix, invalid = module.confusion_matrix(prediction, target, classes, ignored, out_of_range == "raise")
-    if invalid is not None and int(_arrays.to_host(invalid)[0]):
+    return matrix, invalid
+
+
+def _check_none(num_classes: int, invalid: HostArray) -> None:
+    if invalid[0]:
         raise ValueError(
             f"confusion_matrix: labels must be from 0 to {num_classes - 1} where the target is not ignored, got "
-            f"{int(_arrays.to_host(invalid)[0])} pixels with others"
+            f"{int(invalid[0])} pixels with others"
         )
-    return matrix
 
 
 class ConfusionMatrix:
@@ -139,15 +152,12 @@ class ConfusionMatrix:
         return f"ConfusionMatrix(num_classes={self.num_classes}, pixels={int(self.matrix.sum())})"
 
     def _count(self, prediction: Array, target: Array) -> HostArray:
-        return _arrays.to_host(
-            confusion_matrix(
-                prediction,
-                target,
-                self.num_classes,
-                ignore_index=self.ignore_index,
-                out_of_range=self.out_of_range,
-            )
-        )
+        matrix, invalid = _counted(prediction, target, self.num_classes, self.ignore_index, self.out_of_range)
+        if invalid is None:
+            return _arrays.to_host(matrix)
+        counts, others = _arrays.to_host_at_once(matrix, invalid)
+        _check_none(self.num_classes, others)
+        return counts
 
     def update(self, prediction: Array, target: Array) -> None:
         """Count the pixels of some label maps.

@@ -14,7 +14,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._errors import shown
 from ._masks import Masks, as_flag, bits_of, check_apart, check_number
-from .overlap import _beside, _as_integers
+from .overlap import _as_integers, _beside
 from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
@@ -402,8 +402,7 @@ def instance_merge(
         next_id += 1
     stuff, stuff_ids = None, np.zeros(0, np.int32)
     if semantic is not None:
-        stuff = _class_map(function, segmentation, semantic)
-        most = max(int(stuff.max()), -1) if math.prod(stuff.shape) else -1
+        stuff, most = _class_map(function, segmentation, semantic)
         counts = _arrays.to_host(module.count_unpainted(segmentation, stuff, most + 1))
         skipped = _class_set(function, "ignore", ignore)
         stuff_ids = np.full(most + 1, empty, np.int32)
@@ -567,16 +566,18 @@ def _labels(function: str, masks: Array, labels: Any) -> Array:
     return _beside(function, "labels", masks, _integers(function, "labels", labels), "int64")
 
 
-def _class_map(function: str, segmentation: Array, semantic: Any) -> Array:
-    """Return the classes as int32, where the segmentation is."""
+def _class_map(function: str, segmentation: Array, semantic: Any) -> tuple[Array, int]:
+    """Return the classes as int32, where the segmentation is, and the largest, or -1 where none is as large."""
     semantic = _integers(function, "semantic", _arrays.with_shape(semantic))
     if tuple(semantic.shape) != tuple(segmentation.shape):
         shapes = f"{tuple(segmentation.shape)}, got shape {tuple(semantic.shape)}"
         raise ValueError(f"{function}: semantic must have the masks' shape {shapes}")
-    most = int(semantic.max()) if math.prod(semantic.shape) else -1
+    most, low = -1, 0
+    if math.prod(semantic.shape):
+        extremes = semantic.max(), semantic.min()
+        most, low = map(int, _arrays.to_host_at_once(*extremes) if _arrays.is_on_cuda(semantic) else extremes)
     if most >= _MOST_LABELS:
         raise ValueError(f"{function}: classes of semantic must be below {_MOST_LABELS}, got {most}")
-    low = int(semantic.min()) if math.prod(semantic.shape) else 0
     if low < _IDS[0]:
         raise ValueError(f"{function}: classes of semantic must be {_IDS[0]} or more, got {low}")
-    return _beside(function, "semantic", segmentation, semantic, "int32")
+    return _beside(function, "semantic", segmentation, semantic, "int32"), max(most, -1)
