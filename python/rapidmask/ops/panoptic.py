@@ -14,7 +14,7 @@ from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._errors import shown
 from ._masks import Masks, as_flag, bits_of, check_apart, check_number
-from .overlap import _beside, _as_integers
+from .overlap import _as_integers, _beside
 from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
