@@ -643,7 +643,7 @@ def test_fuzzing_finds_no_difference_and_no_access_out_of_bounds(tmp_path):
         (
             lambda: rapidmask.rle_decode(rapidmask.pack(np.ones((1, 1), bool))),
             TypeError,
-            "from_coco: rles must be a sequence of dictionaries, got one of PackedMasks",
+            "rle_decode: rles must be a sequence of dictionaries, got one of PackedMasks",
         ),
     ],
 )
