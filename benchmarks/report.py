@@ -280,6 +280,11 @@ def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
     readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
 
 
+def result_files(folder: Path) -> list[Path]:
+    """The files of results in a folder; others, of other shapes, may lie beside them."""
+    return [path for path in sorted(folder.glob("*.json")) if "runs" in json.loads(path.read_text(encoding="utf-8"))]
+
+
 def write_pages(file: Path, results: dict[str, Any], readme: Path | None) -> None:
     """Write the page and the chart beside a file of results, and the README's part."""
     file.with_suffix(".svg").write_text(charts.overview_of(results), encoding="utf-8")
@@ -337,7 +342,7 @@ def main() -> int:
         print(text, end="")
         return 1 if options.check and slower else 0
     if options.render:
-        for file in sorted((options.results or _HERE / "results").glob("*.json")):
+        for file in result_files(options.results or _HERE / "results"):
             write_pages(file, json.loads(file.read_text(encoding="utf-8")), options.write_readme)
         return 0
     here, now = machine(), provenance()

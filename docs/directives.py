@@ -28,11 +28,11 @@ import charts
 import operations
 import rapidmask
 from rapidmask.cli._app import command
-from report import threads_of
+from report import result_files, threads_of
 from text import duration, ratio
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
+RESULTS = result_files(ROOT / "benchmarks/results")
 
 
 # The interface: eval-rst for each name, before the page is parsed
