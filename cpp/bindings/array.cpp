@@ -455,12 +455,15 @@ py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_
 std::string Array::device_text() const { return text_of(device_); }
 
 void Array::check_same_device(const Array& other, const char* function, const char* argument) const {
+  if (is_host(device_) != is_host(other.device_)) {  // which only a module for both meets
+    throw TypeError(where(function, argument) + "must be in host memory, or on one CUDA device with the others, got " +
+                    device_text());
+  }
   if (is_host(device_)) return;
   if (device_.id != other.device_.id) {
     throw TypeError(where(function, argument) + "must be on " + other.device_text() +
                     " with the other arguments, got " + device_text());
   }
-  if (is_host(other.device_)) return;  // in tests, whose device memory is the host's
   order_ = order_streams(device_, stream(), other.stream());
 }
 
