@@ -17,6 +17,7 @@ LARGEST = 6_000_000  # bytes
 EXPECTED = re.compile(
     r"""rapidmask/(_cpu|_cuda)\.[\w.-]+\.so$    # compiled modules
     | rapidmask/[\w/]+\.(py|pyi)$               # Python and stubs
+    | rapidmask/review\.html$                   # the page of `rapidmask review`
     | rapidmask/py\.typed$
     | rapidmask-[\w.]+\.dist-info/""",
     re.VERBOSE,

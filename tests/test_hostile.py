@@ -38,6 +38,7 @@ REFUSALS = (TypeError, ValueError, NotImplementedError, MemoryError, OverflowErr
 
 # What is no function of arguments: results, errors, and what tells or sets the state of the process by itself.
 WITHOUT_ARGUMENTS = {"__version__", "CudaError", "cuda_status", "get_num_threads", "isa", "isa_levels"}
+WITHOUT_ARGUMENTS |= {"use_stream"}  # which takes streams of a device alone
 RESULTS = {
     "BorderTree",
     "Components",

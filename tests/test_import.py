@@ -134,7 +134,7 @@ def test_the_package_s_folder_has_no_build_files():
     folder = Path(rapidmask.__file__).parent
     for path in folder.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            assert path.suffix in {".py", ".pyi", ".so", ".typed", ".json", ".txt"}, path
+            assert path.suffix in {".html", ".json", ".py", ".pyi", ".so", ".txt", ".typed"}, path
 
 
 def test_free_threaded_interpreters_stay_free():
