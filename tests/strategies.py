@@ -203,6 +203,7 @@ def values(
                     return found.astype(np.float32)
                 return torch.from_numpy(found.astype(np.float32)).bfloat16()
             found = found.astype(dtype)
+    found = np.asarray(found)
     if draw(st.integers(0, 9)) == 0 and found.dtype.itemsize > 1:
         return found.astype(found.dtype.newbyteorder())
     return draw(laid_out(found))

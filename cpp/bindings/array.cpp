@@ -170,11 +170,8 @@ void refuse_bytes(const char* function, DType dtype, const Shape& shape, const s
 
 void check_bytes(const char* function, DType dtype, const Shape& shape) {
   std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
-  for (const std::int64_t extent : shape.extents()) {
-    if (extent == 0) return;
-  }
-  for (const std::int64_t extent : shape.extents()) {
-    if (__builtin_mul_overflow(bytes, extent, &bytes)) refuse_bytes(function, dtype, shape);
+  for (const std::int64_t extent : shape.extents()) {  // NumPy leaves out those of 0 as well
+    if (extent != 0 && __builtin_mul_overflow(bytes, extent, &bytes)) refuse_bytes(function, dtype, shape);
   }
 }
 
@@ -247,7 +244,12 @@ bool Array::take_exchange_api(py::handle object, const char* function, const cha
   const dlpack::ExchangeApi* api = exchange_api(Py_TYPE(object.ptr()));
   if (api == nullptr) return false;
   dlpack::Tensor tensor;
-  if (api->tensor_from_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
+  if (api->tensor_from_object(object.ptr(), &tensor) != 0) {
+    const py::error_already_set error;
+    if (!error.matches(PyExc_Exception)) throw error;  // an interrupt
+    throw TypeError(where(function, argument) + "must be an array with memory of its own, got " +
+                    Py_TYPE(object.ptr())->tp_name + " without (" + std::string(py::str(error.value())) + ")");
+  }
   library_ = Library::exchange_api;
   api_ = api;
   object_ = py::reinterpret_borrow<py::object>(object);

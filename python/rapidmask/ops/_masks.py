@@ -95,10 +95,12 @@ def bits_of(masks: Masks) -> tuple[Array, int | None]:
 
 
 def as_number(function: str, argument: str, value: Any) -> float:
-    """Return a number as a float."""
+    """Return a real number as a float."""
     try:
+        if isinstance(value, np.complexfloating):
+            raise TypeError
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise TypeError(f"{function}: {argument} must be a number, got {shown(value)}") from None
 
 

@@ -436,10 +436,13 @@ class PanopticQuality:
             self._is_thing: dict[int, bool | None] = {
                 _category(c): as_flag("PanopticQuality", "categories", thing) for c, thing in categories.items()
             }
-        elif isinstance(categories, Iterable):
-            self._is_thing = dict.fromkeys(map(_category, categories))
         else:
-            raise TypeError(f"PanopticQuality: categories must be integers or a mapping, got {shown(categories)}")
+            try:
+                listed = iter(categories)
+            except TypeError:
+                text = f"PanopticQuality: categories must be integers or a mapping, got {shown(categories)}"
+                raise TypeError(text) from None
+            self._is_thing = dict.fromkeys(map(_category, listed))
         self.void = check_integer("PanopticQuality", "void", void)
         self.true_positives = dict.fromkeys(self._is_thing, 0)
         self.false_positives = dict.fromkeys(self._is_thing, 0)
@@ -659,10 +662,13 @@ def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
             _Segment(check_integer("update", argument, label), check_integer("update", argument, category))
             for label, category in segments.items()
         ]
-    if not isinstance(segments, Iterable):
-        raise TypeError(f"update: {argument} must be a mapping or a list of mappings, got {shown(segments)}")
+    try:
+        listed = iter(segments)
+    except TypeError:
+        text = f"update: {argument} must be a mapping or a list of mappings, got {shown(segments)}"
+        raise TypeError(text) from None
     found = []
-    for segment in segments:
+    for segment in listed:
         if not isinstance(segment, Mapping):
             raise TypeError(f"update: {argument} must be a mapping or a list of mappings, got one of {shown(segment)}")
         category = next((segment[key] for key in _CATEGORY_KEYS if key in segment), None)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _dispatch
 from .._arrays import Array
 from .._errors import shown
-from ._masks import Masks, as_flag, bits_of
+from ._masks import Masks, as_flag, as_number, bits_of
 
 
 def _spacing(spacing: float | Sequence[float] | None, axes: int) -> tuple[float, float, float]:
@@ -20,7 +20,7 @@ def _spacing(spacing: float | Sequence[float] | None, axes: int) -> tuple[float,
     required = f"distance_transform: spacing must be a number, or one for each of the last {axes} axes"
     try:
         steps: Any = [spacing] * axes if np.ndim(spacing) == 0 else spacing
-        values = [float(step) for step in steps]
+        values = [as_number("distance_transform", "spacing", step) for step in steps]
     except (TypeError, ValueError):
         raise TypeError(f"{required}, got {shown(spacing)}") from None
     if len(values) != axes:

@@ -369,7 +369,7 @@ def threshold_multiotsu(image: Array, *, classes: int = 3, check: bool = True) -
     array([ 2., 12.])
     """
     try:
-        number = min(operator.index(classes), 1 << 30)
+        number = max(-1, min(operator.index(classes), 1 << 30))
     except TypeError:
         raise TypeError(f"threshold_multiotsu: classes must be an integer, got {shown(classes)}") from None
     return _dispatch.backend(image).threshold_multiotsu(image, number, bool(check))
