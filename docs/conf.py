@@ -16,7 +16,6 @@ release = version = rapidmask.__version__
 copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "directives"]
-exclude_patterns = ["readme-draft.md"]
 html_title = f"rapidmask {release}"
 
 # Docstrings: `name` refers to what has that name, types stand in the text.

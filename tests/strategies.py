@@ -201,7 +201,7 @@ def values(
             if dtype == "bfloat16":
                 if torch is None:
                     return found.astype(np.float32)
-                return torch.from_numpy(found.astype(np.float32)).bfloat16()
+                return torch.from_numpy(np.asarray(found, np.float32)).bfloat16()
             found = found.astype(dtype)
     found = np.asarray(found)
     if draw(st.integers(0, 9)) == 0 and found.dtype.itemsize > 1:
@@ -220,7 +220,7 @@ def vector(draw, count, low=0.0, high=1.0, *, hostile=True):
     if kind == "list":
         return found.tolist()
     if kind == "torch" and torch is not None:
-        return torch.from_numpy(found.astype(np.float32))
+        return torch.from_numpy(np.asarray(found, np.float32))
     return found.astype("float64" if kind == "torch" else kind)
 
 
@@ -232,7 +232,7 @@ def integers_of(draw, count, low=0, high=4):
     if kind == "list":
         return found.tolist()
     if kind == "torch" and torch is not None:
-        return torch.from_numpy(found)
+        return torch.from_numpy(np.asarray(found))
     return found.astype("int64" if kind == "torch" else kind)
 
 

@@ -16,7 +16,7 @@ from rapidmask._segment import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-README = DOCS / "readme-draft.md"
+README = ROOT / "README.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 NEEDED = ("torch", "pycocotools", "cv2", "dask", "skimage", "scipy")  # and imported by some pages
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

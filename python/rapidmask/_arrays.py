@@ -241,8 +241,8 @@ def to_float64(array: Array) -> Array:
 
 def to_host(array: Array) -> HostArray:
     """Return the array as a NumPy array, copied from its device where it is not in host memory."""
-    if isinstance(array, np.ndarray):
-        return array
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np.asarray(array)
     if hasattr(array, "detach"):  # torch
         return np.asarray(array.detach().cpu())
     if is_on_cuda(array):

@@ -205,7 +205,7 @@ def panoptic_merge(
     _check_name(function, "paint", paint, ("chosen", "inner"))
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
     check_apart(function, out, scores=scores, labels=labels)
-    fused = sorted(_class_set(function, "fuse", fuse))
+    fused = sorted(c for c in _class_set(function, "fuse", fuse) if -(2**63) <= c < 2**63)  # as labels are
     late = activate == "after"
     mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
     own = tuple(int(extent) for extent in getattr(mask_probs, "shape", ())[-2:])
