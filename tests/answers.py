@@ -150,10 +150,16 @@ def areas_of_components(result, masks, connectivity=8):
 
 def hysteresis(result, x, low, high, connectivity=8):
     x, axes = host(x), axes_of(connectivity)
-    given = x.reshape(int(np.prod(x.shape[: x.ndim - axes])), *x.shape[x.ndim - axes :]).astype(object)
-    low, high = (float(np.asarray(limit)) for limit in (low, high))
+    apart = (int(np.prod(x.shape[: x.ndim - axes])), *x.shape[x.ndim - axes :])
+
+    def limits(limit):
+        limit = np.asarray(host(limit), object)
+        image = (*limit.shape, 1, 1) if x.ndim > 2 and limit.shape == x.shape[:-2] else limit.shape
+        return np.broadcast_to(limit.reshape(image), x.shape).reshape(apart)
+
+    given = zip(x.reshape(apart).astype(object), limits(low), limits(high), strict=True)
     with np.errstate(invalid="ignore"):  # of NaN, which is above nothing
-        expected = [threshold.hysteresis(one, low, high, connectivity) for one in given]
+        expected = [threshold.hysteresis(*one, connectivity) for one in given]
     equal(host(result).ravel(), np.array(expected, bool).ravel())
 
 
