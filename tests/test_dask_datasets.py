@@ -183,3 +183,53 @@ def test_a_worker_that_dies_loses_nothing(tmp_path):
     found = [annotation["area"] for data in read(shards) for annotation in data["annotations"]]
     assert found == [4 * side for side in range(3, 11)]
     assert not list((tmp_path / "out").glob(".*"))
+
+
+# The command
+
+
+def test_the_command_writes_shards_and_goes_on(tmp_path, capsys, monkeypatch):
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("click")
+    from rapidmask import cli
+
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(4):
+        picture = np.full((20, 30), 10, np.uint8)
+        picture[2 : 6 + i, 3:9] = 200
+        image.fromarray(picture).save(folder / f"{i}.png")
+    (folder / "4.png").write_bytes(b"no picture")
+    command = ["segment", "photos", "--shards", "2", "--out", "shards", "--workers", "1"]
+    assert cli.main(command) == 1
+    said = capsys.readouterr()
+    assert said.out == "4 pictures in 3 files -> shards\n"
+    assert said.err == "rapidmask: photos/4.png: cannot be read as a picture (no format that Pillow knows)\n"
+    shards = sorted((tmp_path / "shards").glob("*-of-*.json"))
+    found = [json.loads(shard.read_text()) for shard in shards]
+    assert [annotation["area"] for data in found for annotation in data["annotations"]] == [24, 30, 36, 42]
+    assert [entry["file_name"] for entry in found[0]["images"]] == ["photos/0.png", "photos/1.png"]
+    times = [shard.stat().st_mtime_ns for shard in shards]
+    shards[1].unlink()
+    assert cli.main([*command, "--quiet"]) == 1
+    after = [shard.stat().st_mtime_ns for shard in shards]
+    assert (after[0], after[2]) == (times[0], times[2])
+    assert after[1] != times[1]
+    assert cli.main(["segment", "--shards", "2"]) == 2
+
+
+@pytest.mark.parametrize("format", ["coco", "parquet"])
+def test_the_command_with_two_processes(format, tmp_path, capsys):
+    image = pytest.importorskip("PIL.Image")
+    if format == "parquet":
+        pytest.importorskip("pyarrow")
+    from rapidmask import cli
+
+    for i in range(3):
+        image.fromarray(np.eye(8 + i, dtype=np.uint8) * 255).save(tmp_path / f"{i}.png")
+    out = tmp_path / "shards"
+    arguments = ["segment", str(tmp_path), "--shards", "2", "--format", format, "--out", str(out), "--workers", "2"]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == f"3 pictures in 2 files -> {out}\n"
+    assert len(list(out.glob("0000?-of-00002.*"))) == 2

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -21,6 +21,7 @@ from ..ops.rle import rle_encode_labels
 from . import _options
 from ._batch import run_each, say
 from ._options import counted, find_pictures, named, speed, write_found
+from ._shards import write_shards
 
 _SHEET = ("_methods.png",)
 
@@ -82,6 +83,20 @@ _SHEET = ("_methods.png",)
     help="What the model is to find.  [default: the first of these that it can]",
 )
 @click.option("--device", metavar="NAME", help="Where the model runs, such as cpu or cuda:0.  [default: a GPU if any]")
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Write run lengths alone, N pictures to a file, by --workers processes: a data set that goes on where it was "
+    "stopped. Needs Dask.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["coco", "parquet"]),
+    default="coco",
+    show_default=True,
+    help="What the files of --shards are.",
+)
 @_options.out()
 @_options.batch
 def command(
@@ -95,6 +110,8 @@ def command(
     task: str | None,
     device: str | None,
     connectivity: str,
+    shards: int | None,
+    format: Literal["coco", "parquet"],
     **options: Any,
 ) -> int:
     """Find the bright objects of pictures.
@@ -109,10 +126,18 @@ def command(
       rapidmask segment photos --fill-holes --min-area 50 --out masks
       rapidmask segment scan.png --method all
       rapidmask segment street.jpg --model nvidia/segformer-b0-finetuned-ade-512-512
+      rapidmask segment photos --shards 256 --out shards
     """
     io.pillow("Image")  # before anything is written
     chosen = Options(connectivity=int(connectivity), **options)
+    if shards is not None and (model is not None or method == "all" or not pictures):
+        raise click.UsageError("--shards needs PICTURE..., and one method in place of a model or of all.")
     given, status = find_pictures(pictures, recursive=recursive)
+    if shards is not None:
+        return max(
+            status,
+            write_shards(given, out, method, chosen, size=shards, format=format, workers=workers, quiet=quiet),
+        )
     with _work(method, chosen, model, task, device) as work:
         out.mkdir(parents=True, exist_ok=True)
         if not pictures:
