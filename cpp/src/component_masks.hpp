@@ -60,7 +60,7 @@ class MaskComponents {
   void paint(const std::int32_t* values, bool parallel, std::int32_t* pixels) const {
     if (!listed_) return forest_.paint(values, parallel, pixels);
     const Extent& extent = bits_->extent();
-    parallel_for(extent.h, parallel ? bits_->rows_per_grain() : std::max<std::int64_t>(1, extent.h),
+    parallel_for(extent.h, parallel ? bits_->rows_per_grain() : kSerialGrain,
                  [&](std::int64_t y0, std::int64_t y1) { list_.paint(values, y0, y1, extent.w, pixels); });
   }
 

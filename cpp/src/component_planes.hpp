@@ -70,7 +70,7 @@ class PaddedBits {
   // where it lies, and how many there are, one of each band.
   template <class Body>
   void for_each_stripe(bool parallel, const Body& body) const {
-    parallel_for(bands(), parallel ? rows_per_grain() / band_rows() : std::max<std::int64_t>(1, bands()),
+    parallel_for(bands(), parallel ? rows_per_grain() / band_rows() : kSerialGrain,
                  [&](std::int64_t begin, std::int64_t end) {
                    while (begin < end) {
                      const std::int64_t z = begin / slice_bands_, band = begin - z * slice_bands_;
@@ -88,17 +88,16 @@ class PaddedBits {
   template <class Body>
   void for_each_row(bool parallel, const Body& body) const {
     const std::int64_t count = extent_.d * extent_.h;
-    parallel_for(count, parallel ? rows_per_grain() : std::max<std::int64_t>(1, count),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   std::int64_t z = begin / extent_.h, y = begin % extent_.h;
-                   for (std::int64_t k = begin; k < end; ++k) {
-                     body(z, y);
-                     if (++y == extent_.h) {
-                       y = 0;
-                       ++z;
-                     }
-                   }
-                 });
+    parallel_for(count, parallel ? rows_per_grain() : kSerialGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::int64_t z = begin / extent_.h, y = begin % extent_.h;
+      for (std::int64_t k = begin; k < end; ++k) {
+        body(z, y);
+        if (++y == extent_.h) {
+          y = 0;
+          ++z;
+        }
+      }
+    });
   }
   // Some 50 µs of work.
   std::int64_t rows_per_grain() const {

@@ -11,6 +11,7 @@
 namespace rapidmask {
 
 inline constexpr int kMaxThreads = 4096;
+inline constexpr std::int64_t kSerialGrain = INT64_MAX;  // everything stays on the calling thread
 
 // By default RAPIDMASK_NUM_THREADS, or the processors that the process may run on. Throws std::invalid_argument where
 // the environment holds no such number.
@@ -23,7 +24,7 @@ namespace detail {
 #if defined(RM_FINE_GRAINED)
 inline constexpr std::int64_t kCoarsestGrain = 1;
 #else
-inline constexpr std::int64_t kCoarsestGrain = INT64_MAX;
+inline constexpr std::int64_t kCoarsestGrain = kSerialGrain;
 #endif
 
 using BlockFunction = void (*)(const void* context, std::int64_t begin, std::int64_t end);
@@ -35,7 +36,7 @@ void parallel_blocks(std::int64_t count, std::int64_t grain, BlockFunction funct
 // throws is rethrown here, after all blocks have ended.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
-  grain = std::min(grain, detail::kCoarsestGrain);
+  if (grain != kSerialGrain) grain = std::min(grain, detail::kCoarsestGrain);
   if (count <= grain) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
