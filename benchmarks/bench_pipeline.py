@@ -199,9 +199,36 @@ def regions(detections: np.ndarray) -> Contest:
     )
 
 
+# Mask2Former: 100 queries, each for itself
+
+
+def queries_by_hand(logits: np.ndarray, size: tuple[int, int]) -> Found:
+    large = torch.nn.functional.interpolate(torch.from_numpy(logits)[:, None], size, mode="bilinear")[:, 0]
+    masks = (large > 0).numpy()
+    return [encoded(np.asfortranarray(mask, dtype=np.uint8)) for mask in masks], boxes_of(masks)
+
+
+def queries(logits: np.ndarray, size: tuple[int, int]) -> Found:
+    runs = rapidmask.upsample_masks(logits, size, output="rle")
+    return runs.to_coco("bytes"), runs.boxes()
+
+
+def instances_of_queries(logits: np.ndarray) -> Contest:
+    given, size = logits.copy(), (800, 1333)
+    return Contest(
+        lambda: queries(given, size),
+        [Peer("torch with pycocotools", lambda: queries_by_hand(given, size), alike)],
+    )
+
+
 COMPARISONS = [
-    Comparison("SAM: stable, mended, suppressed → COCO", "SAM logits 64×256²", automatic_masks, bar=40),
-    Comparison("YOLO: 300 detections, 720×1280 → COCO", "prototypes 32×160²", instances_of((720, 1280)), bar=15),
-    Comparison("YOLO: 300 detections, 3000×4000 → COCO", "prototypes 32×160²", instances_of((3000, 4000)), bar=15),
-    Comparison("Mask R-CNN: 100 masks, 800×1333 → COCO", "detections 100×28²", regions, bar=10),
+    Comparison("SAM: stable, mended, suppressed → COCO", "SAM logits 64×256²", automatic_masks, bar=40, memory=True),
+    Comparison(
+        "YOLO: 300 detections, 720×1280 → COCO", "prototypes 32×160²", instances_of((720, 1280)), bar=15, memory=True
+    ),
+    Comparison(
+        "YOLO: 300 detections, 3000×4000 → COCO", "prototypes 32×160²", instances_of((3000, 4000)), bar=15, memory=True
+    ),
+    Comparison("Mask R-CNN: 100 masks, 800×1333 → COCO", "detections 100×28²", regions, bar=10, memory=True),
+    Comparison("Mask2Former: queries, 800×1333 → COCO", "SAM logits 64×256²", instances_of_queries, memory=True),
 ]

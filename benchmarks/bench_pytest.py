@@ -1,6 +1,8 @@
 """The same comparisons under pytest-benchmark, to follow our own times from commit to commit.
 
-pytest benchmarks/bench_pytest.py --benchmark-enable --benchmark-autosave -k threshold
+pytest benchmarks                                                        all answers against the peers', untimed
+pytest benchmarks --benchmark-enable --benchmark-autosave -k threshold
+pytest benchmarks --benchmark-enable --benchmark-compare -k threshold
 """
 
 import importlib

@@ -120,6 +120,11 @@ def _volume(side: int) -> Array:
     return values > 0.3
 
 
+def _blobs(side: int) -> Array:
+    """The same blobs at any size, a sixteenth of the side across."""
+    return _smooth((side, side), side // 16, seed=18) > 0.1
+
+
 def _terrain(size: tuple[int, int]) -> Array:
     """Hills within hills, in [0, 1]."""
     heights = _smooth(size, 64, seed=11) + 0.5 * _smooth(size, 16, seed=12) + 0.1 * _smooth(size, 4, seed=13)
@@ -294,6 +299,7 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "queries 100×256²": _queries,
     "noisy queries 100×256²": partial(_queries, 0.1),
     "white queries 100×256²": lambda: np.random.default_rng(17).standard_normal((100, 256, 256), np.float32),
+    **{f"smooth {side}²": partial(_blobs, side) for side in (64, 256, 1024, 4096)},
     "32×32": lambda: _smooth((32, 32), 8, seed=8),
 }
 

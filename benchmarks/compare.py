@@ -108,6 +108,7 @@ class Comparison:
     limit_us: float | None = None  # microseconds that a call may take, at every level
     yardstick: str = ""  # another case, of ordinary content
     slowdown: float | None = None  # times as long as there that ours may take for a pixel here, at every level
+    memory: bool = False  # whether to record how far memory rises, too
 
     def bar_at(self, level: str, threads: int) -> float | None:
         if self.bar is None or threads != 1 or level not in BAR_SHARE:
@@ -164,6 +165,8 @@ def measure(comparison: Comparison, *, level: str, threads: int, seconds: float,
         "case": comparison.case,
         "rounds": len(times),
         "ours_ms": float(np.median(ours)) * 1e3,
+        "ours_quartiles_ms": [float(spent) * 1e3 for spent in np.quantile(ours, (0.25, 0.75))],
+        "pixels": int(np.size(cases.load(comparison.case))),
         "peers": sorted(peers, key=lambda peer: peer["ratio"]),
         "missing": contest.missing,
         "bar": comparison.bar_at(level, threads),

@@ -200,6 +200,24 @@ def same_runs(ours: Any, theirs: Any) -> None:
         assert torch.equal(one, other.cpu()), "runs differ"
 
 
+def on_host(masks: Any) -> list[Any]:
+    """The counts of masks, in host memory."""
+    return [counts.cpu().numpy() for counts in torch_runs(masks)]
+
+
+def nearly_runs(share: float) -> Callable[[Any, Any], None]:
+    """That at most such a share of the pixels differs, of run lengths on the host."""
+
+    def check(ours: Any, theirs: Any) -> None:
+        offsets = np.cumsum([0, *map(len, theirs)])
+        others = rapidmask.RLEMasks(np.concatenate(theirs).astype(np.uint32), offsets, ours.size).to_packed()
+        masks = rapidmask.PackedMasks(np.asarray(ours.to_packed().data), ours.size)
+        different = int((masks ^ others).area().sum())
+        assert different <= share * len(masks) * ours.size[0] * ours.size[1], f"{different} pixels differ"
+
+    return check
+
+
 def torch_iou(masks: Any) -> Any:
     flat = masks.flatten(1).float()
     shared = flat @ flat.T
@@ -497,6 +515,46 @@ def operations(s: Scale) -> list[Operation]:
         Operation(
             "confusion", "150 classes, uint8", label_maps, lambda p, t: rapidmask.confusion_matrix(p, t, 150),
             lambda s: 2 * whole, [Peer("torch bincount", torch_confusion, same)], floors=1.5, times=10,
+        ),
+        Operation(
+            "overlap", f"suppression of {s.rivals}, bits, at most 100, no waiting", rival_masks,
+            lambda p, m, scores: rapidmask.mask_nms(p, scores, 0.5, max_output=100),
+            lambda s: _BIT * s.rivals * s.side * s.side, prepare=packed, microseconds=100,
+        ),
+        Operation(
+            "rle", "encode bits within a capacity, no waiting", frames,
+            lambda p, m: rapidmask.rle_encode(p, capacity=s.n * (s.w + 64)), lambda s: words, prepare=packed,
+            microseconds=25,
+        ),
+        Operation(
+            "pipeline", "SAM: logits → runs on the host", logits,
+            lambda x: rapidmask.upsample_masks(x, size, output="rle", capacity=16 * s.k * (s.w + 64)).cpu(),
+            lambda s: _BIT * s.k * s.h * s.w + 4 * s.small_pixels,
+            [Peer("torch, runs by nonzero", lambda x: on_host(resized(x, size) > 0), nearly_runs(1e-6))], times=20,
+        ),
+        Operation(
+            "pipeline", "YOLO: prototypes → runs on the host", prototypes,
+            lambda *x: rapidmask.decode_prototypes(*x, size, output="rle", capacity=8 * s.n * (s.w + 64)).cpu(),
+            lambda s: words,
+            [
+                Peer(
+                    "torch, runs by nonzero", lambda *x: on_host(torch_masks_of_prototypes(*x, size)), nearly_runs(1e-4)
+                )
+            ],
+            times=20,
+        ),
+        Operation(
+            "pipeline", "Mask R-CNN: 28² → runs on the host", detections,
+            lambda m, b: rapidmask.paste_masks(m, b, size, output="rle", capacity=4 * s.n * (s.w + 64)).cpu(),
+            lambda s: words,
+            [Peer("torch, runs by nonzero", lambda m, b: on_host(torch_paste(m, b, size)), nearly_runs(1e-5))],
+            times=20,
+        ),
+        Operation(
+            "pipeline", "Mask2Former: 100 queries → a frame and its segments", queries,
+            lambda x, scores, labels: rapidmask.panoptic_merge(x, scores, labels, size=size, activation="sigmoid")[0],
+            lambda s: 400.0 * s.side * s.side + 4 * s.h * s.w,
+            [Peer("torch as transformers does it", lambda *x: torch_panoptic(*x, size), nearly(1e-4))], times=50,
         ),
     ]  # fmt: skip
 

@@ -1,7 +1,9 @@
-"""Runs the benchmarks and writes what they gave: ``results/<machine>.json``, the same as ``.md``, and README's table.
+"""Runs the benchmarks and writes ``results/<machine>.json``, the same as ``.md``, and a chart, ``.svg``.
 
-    python benchmarks/report.py                      everything, at the best instruction level, with 1 and 2 threads
+    python benchmarks/report.py                      everything, at the best instruction level, with 1 thread and all
     python benchmarks/report.py --only pack --quick  a first look, which writes no files
+    python benchmarks/report.py --compare A B        what changed between two files of results, beyond their spread
+    python benchmarks/report.py --render             the pages and charts of the committed results anew
 
 A run replaces the results of the families, levels and thread counts that it ran and keeps the others; each has its own
 commit, date and versions.
@@ -21,7 +23,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import charts
 import compare
+import difference
+import memory
 import rapidmask
 from text import duration, git, ratio, slug, table
 
@@ -44,7 +49,9 @@ FAMILIES = (
     "panoptic",
     "compat_transformers",
     "pipeline",
+    "dask",
     "compat",
+    "sizes",
     "overhead",
 )
 
@@ -126,7 +133,7 @@ def bar_met(row: dict[str, Any]) -> bool | None:
 def run_family(family: str, level: str, threads: int, options: argparse.Namespace) -> tuple[list[dict[str, Any]], int]:
     """Return the rows of a family, and how many of its comparisons gave a wrong answer."""
     rows, wrong = [], 0
-    for comparison in importlib.import_module(f"bench_{family}").COMPARISONS:
+    for place, comparison in enumerate(importlib.import_module(f"bench_{family}").COMPARISONS):
         title = f"{comparison.operation}, {comparison.case}"
         if options.match not in title:
             continue
@@ -142,6 +149,9 @@ def run_family(family: str, level: str, threads: int, options: argparse.Namespac
             print(f"WRONG ANSWER: {error}")
             wrong += 1
             continue
+        if comparison.memory and memory.supported():
+            names = ["rapidmask", *(peer.name for peer in comparison.prepare().peers)]
+            row["peak_bytes"] = {name: memory.peak_rise(family, place, i) for i, name in enumerate(names)}
         rows.append(row)
         peers = "; ".join(f"{ratio(peer['ratio'])} {peer['name']} {duration(peer['ms'])}" for peer in row["peers"])
         missed = "; BAR MISSED" if bar_met(row) is False else ""
@@ -218,10 +228,11 @@ def threads_of(run: dict[str, Any]) -> str:
     return f"{run['threads']} thread{'s' if run['threads'] > 1 else ''}"
 
 
-def markdown(results: dict[str, Any]) -> str:
+def markdown(results: dict[str, Any], chart: str) -> str:
     where = results["machine"]
     parts = [
         f"# Benchmarks on {where['cpu']}\n",
+        f"![A dot for each comparison, by its ratio to the fastest peer]({chart})\n",
         f"{where['cores']} cores, instruction levels {', '.join(where['levels'])}, {where['system']}, Python "
         f"{where['python']}. Written by `benchmarks/report.py`; `benchmarks/README.md` says how to read it.\n",
     ]
@@ -235,31 +246,29 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def readme_block(results: dict[str, Any], path: str) -> str:
-    """Return a table of all operations at the best level, each against its fastest peer, with 1 and 2 threads."""
+    """Return the chart of all comparisons at the best level on one thread, and which of them are lost."""
     where = results["machine"]
     level = where["levels"][-1]
-    runs = [run for run in results["runs"] if run["level"] == level]
-    lines: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        column = 3 if run["threads"] == 1 else 4
-        for row in run["rows"]:
-            peer = best(row)
-            if peer is None or run["threads"] > 2:
-                continue
-            cells = lines.setdefault((row["operation"], row["case"]), [row["operation"], row["case"], "", "", ""])
-            cells[column] = f"{ratio(peer['ratio'])} {peer['name']}{' (another answer)' if peer['differs'] else ''}"
-            if run["threads"] == 1:
-                cells[2] = duration(row["ours_ms"])
+    runs = [run for run in results["runs"] if (run["level"], run["threads"]) == (level, 1)]
+    judged = [(run["family"], row, best(row)) for run in runs for row in run["rows"] if row["peers"]]
+    lost = [
+        f"{row['operation']} of {row['case']} ({ratio(peer['ratio'])} {peer['name']})"
+        for _, row, peer in judged
+        if peer["ratio"] < 1
+    ]
+    median = sorted(peer["ratio"] for _, _, peer in judged)[len(judged) // 2]
     commits = sorted({run["commit"] + ("+" if run["dirty"] else "") for run in runs})
     when = max((run["date"] for run in runs), default="") + (", quick" if any(run["quick"] for run in runs) else "")
     return (
         f"{_BEGIN}\n"
-        f"{where['cpu']}, {where['cores']} cores, level {level}; commit {', '.join(commits)}, {when}. How many "
-        f"times faster than the fastest peer of each row; below 1 the peer is faster. "
-        f"[All peers, quartiles and versions]({path}).\n"
+        f"![A dot for each comparison, by its ratio to the fastest peer]({path}.svg)\n"
         "\n"
-        + table(["operation", "input", "time, 1 thread", "against, 1 thread", "2 threads"], list(lines.values()))
-        + _END
+        f"Each dot is an operation on one input, against the fastest library that was found for it: {len(judged)} "
+        f"comparisons, {ratio(median)} in the middle. The peer is faster in {len(lost)}: {'; '.join(lost) or 'none'}. "
+        f"[All comparisons and peers, quartiles and versions]({path}.md).\n"
+        "\n"
+        f"{where['cpu']}, {where['cores']} cores, level {level}, one thread; commit {', '.join(commits)}, {when}.\n"
+        f"{_END}"
     )
 
 
@@ -269,6 +278,19 @@ def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
     if not 0 <= begin < end:
         raise SystemExit(f"{readme} has no block between {_BEGIN} and {_END}")
     readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The files of results in a folder; others, of other shapes, may lie beside them."""
+    return [path for path in sorted(folder.glob("*.json")) if "runs" in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_pages(file: Path, results: dict[str, Any], readme: Path | None) -> None:
+    """Write the page and the chart beside a file of results, and the README's part."""
+    file.with_suffix(".svg").write_text(charts.overview_of(results), encoding="utf-8")
+    file.with_suffix(".md").write_text(markdown(results, f"{file.stem}.svg"), encoding="utf-8")
+    if readme:
+        write_readme(readme, results, f"benchmarks/results/{file.stem}")
 
 
 # The command
@@ -288,7 +310,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=FAMILIES, default=FAMILIES, help="families to run")
     parser.add_argument("--match", default="", help="run only the comparisons whose title holds this; writes no files")
     parser.add_argument("--isa", nargs="+", choices=[*levels, "all"], default=[levels[-1]], help="instruction levels")
-    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, min(2, cores)}), help="thread counts")
+    parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, cores}), help="thread counts")
     parser.add_argument("--seconds", type=float, default=3.0, help="about how long to time each comparison")
     parser.add_argument("--least-rounds", type=int, default=7, help="however long they take")
     parser.add_argument("--quick", action="store_true", help="few rounds; writes no files but to --results")
@@ -297,6 +319,10 @@ def arguments() -> argparse.Namespace:
         "--write-readme", type=Path, nargs="?", const=_ROOT / "README.md", help="also rewrite the table in this file"
     )
     parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
+    parser.add_argument(
+        "--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help="compare two files of results; runs nothing"
+    )
+    parser.add_argument("--render", action="store_true", help="write pages and charts of results again; runs nothing")
     options = parser.parse_args()
     if "all" in options.isa:
         options.isa = levels[::-1]
@@ -311,6 +337,14 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    if options.compare:
+        text, slower = difference.report(*options.compare)
+        print(text, end="")
+        return 1 if options.check and slower else 0
+    if options.render:
+        for file in result_files(options.results or _HERE / "results"):
+            write_pages(file, json.loads(file.read_text(encoding="utf-8")), options.write_readme)
+        return 0
     here, now = machine(), provenance()
     runs, wrong = [], 0
     for family in options.only:
@@ -332,9 +366,7 @@ def main() -> int:
         old = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.exists() else []
         results = {"machine": here, "runs": merged(old, runs)}
         file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        file.with_suffix(".md").write_text(markdown(results), encoding="utf-8")
-        if options.write_readme:
-            write_readme(options.write_readme, results, f"benchmarks/results/{name}.md")
+        write_pages(file, results, options.write_readme)
     return 1 if wrong or (options.check and not all(judged)) else 0
 
 

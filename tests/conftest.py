@@ -38,6 +38,14 @@ elif importlib.util.find_spec("rapidmask._emu") is None:
         "--config-settings=cmake.define.RAPIDMASK_EMULATOR=ON, as in the README"
     )
 
+
+def pytest_collection_modifyitems(items):
+    """Mark what repeats itself at every instruction level, which needs no other run at one of them."""
+    for item in items:
+        if "isa" in getattr(item, "fixturenames", ()):
+            item.add_marker("levels")
+
+
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
 
 

@@ -202,7 +202,7 @@ def test_more_than_16_dimensions_are_refused(backend):
 )
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_what_is_no_array_is_refused(backend, name, thing):
-    function = name.replace("hysteresis_", "").split()[0]  # thresholds first
+    function = name.split()[0]
     argument = "image" if name in ("threshold_local", "adaptive_threshold") else "x" if name in OF_IMAGES else "masks"
     argument = "a" if name == "mask_iou" else argument
     with refuses(TypeError, f"{function}: {argument} {ARRAY} {type(thing).__name__}"):

@@ -12,6 +12,7 @@ from PIL import Image
 
 import rapidmask
 from rapidmask import cli, io
+from rapidmask._sample import sample_picture
 
 METHODS = [
     "otsu", "li", "yen", "isodata", "triangle", "mean", "minimum", "multiotsu", "hysteresis", "local", "adaptive",
@@ -113,14 +114,14 @@ def test_connectivity(tmp_path, capsys):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(tmp_path, capsys, method):
-    picture = write(tmp_path / "cells.png", cli.sample_picture()[:256, :256])
+    picture = write(tmp_path / "cells.png", sample_picture()[:256, :256])
     labels, coco = segment(tmp_path, capsys, picture, "--method", method, "--min-area", 20, stem="cells")
     assert 0 < len(coco["annotations"]) == labels.max()
     assert f"method {method}, " in coco["info"]["description"]
 
 
 def test_otsu_is_the_library(tmp_path, capsys):
-    image = cli.sample_picture()
+    image = sample_picture()
     picture = write(tmp_path / "cells.png", image)
     labels, _ = segment(tmp_path, capsys, picture, stem="cells")
     expected = rapidmask.label(rapidmask.threshold(image, rapidmask.threshold_otsu(image)))
@@ -133,6 +134,46 @@ def test_block_size_and_offset(tmp_path, capsys):
     arguments = ("--method", "adaptive", "--block-size", 7, "--offset", -20)
     labels, _ = segment(tmp_path, capsys, picture, *arguments, stem="p")
     np.testing.assert_array_equal(labels > 0, rapidmask.adaptive_threshold(image, 7, offset=-20.0))
+
+
+def test_shrunk_pictures_give_masks_of_full_size(tmp_path, capsys):
+    image = np.zeros((60, 90), np.uint8)
+    image[12:24, 12:36] = image[36:48, 60:72] = 200
+    for dtype in (np.uint8, np.uint16):
+        picture = write(tmp_path / "p.png", image.astype(dtype))
+        labels, coco = segment(tmp_path, capsys, picture, "--resize", 30, stem="p")
+        assert labels.shape == (60, 90)
+        assert [a["area"] for a in coco["annotations"]] == pytest.approx([288, 144], rel=0.25)
+        assert ((labels > 0) & (image > 0)).sum() > 0.95 * (image > 0).sum()
+        full, _ = segment(tmp_path, capsys, picture, "--resize", 90, stem="p")  # never enlarged
+        np.testing.assert_array_equal(full > 0, image > 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_denoising(tmp_path, capsys, dtype):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    rng = np.random.default_rng(0)
+    image = np.full((64, 64), 40, np.uint8)
+    image[16:48, 16:48] = 160
+    image[rng.random(image.shape) < 0.03] = 255
+    image[rng.random(image.shape) < 0.03] = 0
+    picture = write(tmp_path / "p.png", image.astype(dtype))
+    counts = {}
+    for options in ((), ("--denoise", "median"), ("--denoise", "gaussian")):
+        labels, _ = segment(tmp_path, capsys, picture, *options, stem="p")
+        counts[options] = labels.max()
+    assert counts["--denoise", "median"] == 1 < counts["--denoise", "gaussian"] < counts[()]
+    expected = ndimage.median_filter(image, 3)[1:-1, 1:-1]
+    labels, _ = segment(tmp_path, capsys, picture, "--denoise", "median", stem="p")
+    np.testing.assert_array_equal(labels[1:-1, 1:-1] > 0, expected > 100)
+
+
+def test_denoising_deep_pictures_without_scipy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
+    picture = write(tmp_path / "p.png", squares().astype(np.uint16))
+    status, text, errors = run(capsys, "segment", picture, "--denoise", "median", "--out", tmp_path / "out")
+    assert (status, text) == (1, "")
+    assert errors == f"rapidmask: {picture}: filtering pictures of uint16 needs SciPy: pip install scipy\n"
 
 
 def test_colour_is_made_grey(tmp_path, capsys):
@@ -205,7 +246,7 @@ def test_the_sample(tmp_path, capsys, monkeypatch):
     first, second = text.splitlines()
     assert first == f"No picture was given, so a sample was drawn: {os.path.join('rapidmask-out', 'sample.png')}"
     assert second.startswith("sample.png: otsu, ")
-    np.testing.assert_array_equal(io.read_image(out / "sample.png"), cli.sample_picture())
+    np.testing.assert_array_equal(io.read_image(out / "sample.png"), sample_picture())
     assert 30 < len(json.loads((out / "sample.json").read_text())["annotations"]) < 200
 
 
@@ -220,7 +261,16 @@ def test_directories(tmp_path, capsys):
     assert [line.split(":")[0] for line in text.splitlines()] == ["a.jpg", "b.PNG"]
     (tmp_path / "empty").mkdir()
     status, text, errors = run(capsys, "segment", tmp_path / "empty", "--out", tmp_path / "out")
-    assert (status, text, errors) == (1, "", f"rapidmask: {tmp_path / 'empty'}: no pictures in this directory\n")
+    assert (status, text, errors) == (1, "", f"rapidmask: {tmp_path / 'empty'}: no pictures in this folder\n")
+
+
+def test_into_the_same_folder_twice(tmp_path, capsys, picture):
+    for _ in range(2):
+        status, text, errors = run(capsys, "segment", tmp_path, "--out", tmp_path)
+        assert (status, errors, text.count("\n")) == (0, "", 1)
+    names = ["squares.json", "squares.png", "squares_labels.png", "squares_overlay.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert run(capsys, "segment", tmp_path / "squares_labels.png", "--out", tmp_path)[0] == 0  # as it is named
 
 
 def test_same_stems(tmp_path, capsys):
@@ -295,20 +345,20 @@ def test_a_bar_over_many_pictures_where_someone_looks(tmp_path, capsys, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["segment", "--method", "guess"], "argument --method: invalid choice: 'guess'"),
-        (["segment", "--connectivity", "6"], "argument --connectivity: invalid choice: 6"),
-        (["segment", "--block-size", "4"], "argument --block-size: must be odd and at least 1, got 4"),
-        (["segment", "--min-area", "-1"], "argument --min-area: must not be negative, got -1"),
-        (["segment", "--min-area", "many"], "argument --min-area: invalid"),
-        ([], "the following arguments are required"),
-        (["paint"], "invalid choice: 'paint'"),
+        (["segment", "--method", "guess"], "Invalid value for '--method' / '-m': 'guess' is not one of 'otsu', "),
+        (["segment", "--connectivity", "6"], "Invalid value for '--connectivity': '6' is not one of '4', '8'"),
+        (["segment", "--block-size", "4"], "Invalid value for '--block-size': must be odd, got 4"),
+        (["segment", "--min-area", "-1"], "Invalid value for '--min-area': -1 is not in the range x>=0"),
+        (["segment", "--min-area", "many"], "Invalid value for '--min-area': 'many' is not a valid integer"),
+        (["label"], "Missing argument 'PICTURE...'"),
+        (["convert", "a.json", "--to", "coco", "--accepted-only"], "--accepted-only needs --decisions"),
+        (["paint"], "No such command 'paint'"),
     ],
 )
 def test_wrong_arguments(capsys, arguments, text):
-    with pytest.raises(SystemExit) as error:
-        cli.main(arguments)
-    assert error.value.code == 2
-    assert text in capsys.readouterr().err
+    status, out, errors = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert text in errors
 
 
 def test_missing_pillow(tmp_path, capsys, monkeypatch, picture):
@@ -343,7 +393,7 @@ def test_info(capsys):
     ],
 )
 def test_info_about_cuda(capsys, monkeypatch, status, text):
-    monkeypatch.setattr(cli, "cuda_status", lambda: status)
+    monkeypatch.setattr("rapidmask.cli.info.cuda_status", lambda: status)
     assert run(capsys, "info")[1].splitlines()[-1].split("  ")[-1].strip() == text
 
 

@@ -17,13 +17,17 @@ import rapidmask
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "cpp/include/rapidmask"
-HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matplotlib")
+HEAVY = ("torch", "cupy", "PIL", "cv2", "scipy", "skimage", "pycocotools", "matplotlib", "dask")
 
 # Families without kernels, and the functions of one kind of module that have no twin in the other.
 WITHOUT_KERNELS = {"draw", "footprints"}
 ONLY_WITH_KERNELS = {
+    "activity",
     "devices",
+    "record_activity",
+    "rle_encode_within",
     "rle_strings",
+    "set_failing",
     "set_seed",
     "set_workers",
     "set_shared_maximum",
@@ -56,8 +60,8 @@ def test_import_loads_no_cuda():
 
 
 def test_import_is_quick():
-    code = "import numpy, time; t = time.perf_counter(); import rapidmask; print(time.perf_counter() - t)"
-    assert min(float(interpreter(code)) for _ in range(5)) < 0.05  # seconds beyond NumPy's
+    code = "import numpy, time; t = time.process_time(); import rapidmask; print(time.process_time() - t)"
+    assert min(float(interpreter(code)) for _ in range(5)) < 0.05  # seconds of the processor beyond NumPy's
 
 
 def test_import_needs_no_environment():
@@ -133,10 +137,7 @@ def test_functions_are_documented(name):
 def test_methods_are_documented(owner, name):
     method = getattr(getattr(rapidmask, owner), name)
     found, parameters, listed = assert_documented(method, f"{owner}.{name}")
-    if "Parameters" in found:
-        assert listed == parameters
-    elif parameters:
-        assert all(parameter in ("dtype",) for parameter in parameters)
+    assert listed == parameters
     if inspect.isfunction(method) and inspect.signature(method).return_annotation in (None, "None"):
         return
     summary = method.__doc__.strip().splitlines()[0]
@@ -267,7 +268,7 @@ def test_every_function_of_a_module_is_used():
 def sources():
     """Every source file of the repository."""
     kinds = {".py", ".cpp", ".hpp", ".cu", ".cuh", ".txt", ".cmake", ".toml", ".md", ".typed", ".yml", ".yaml"}
-    for folder in ("cpp", "cuda", "python", "tests", "benchmarks"):
+    for folder in ("cpp", "cuda", "python", "tests", "benchmarks", "docs"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in kinds and "__pycache__" not in path.parts:
                 yield path

@@ -388,7 +388,7 @@ def test_numbers_that_are_none():
         rapidmask.confusion_matrix(labels, labels, 3.0)
     with refuses(ValueError, "confusion_matrix: ignore_index must be of 64 bits, got 18446744073709551615"):
         rapidmask.confusion_matrix(labels, labels, 3, ignore_index=2**64 - 1)
-    with refuses(TypeError, "update: prediction_segments must be an integer, got 1.7"):
+    with refuses(TypeError, "panoptic_quality: prediction_segments must be an integer, got 1.7"):
         rapidmask.panoptic_quality(labels, {1.7: 0}, labels, {})
 
 

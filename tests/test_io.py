@@ -260,3 +260,150 @@ def test_json_is_read_by_pycocotools(tmp_path, capsys):
     assert data.imgs[1]["file_name"] == "größe.png"
     for i in data.getAnnIds(imgIds=[1]):
         np.testing.assert_array_equal(data.annToMask(data.anns[i]), labels == i)
+
+
+# Label maps, panoptic maps and JSON
+
+
+def test_label_maps_with_a_palette(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1, 255]], np.uint8), mode="P")
+    picture.putpalette([0, 0, 0, 128, 0, 0] + [9] * 762)
+    picture.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(io.read_labels(tmp_path / "p.png"), [[0, 1, 255]])
+
+
+@pytest.mark.parametrize("largest", [3, 300, 70000])
+def test_label_maps_come_back(tmp_path, largest):
+    labels = np.array([[0, 1], [largest, 2]], np.int32)
+    path = tmp_path / ("p.tif" if largest > 65535 else "p.png")
+    io.write_labels(path, labels)
+    np.testing.assert_array_equal(io.read_labels(path), labels)
+
+
+def test_label_maps_of_colours_are_refused(tmp_path):
+    for mode in ("RGB", "RGBA", "F"):
+        Image.new(mode, (2, 2)).save(tmp_path / "p.tif")
+        with pytest.raises(ValueError, match=f"a map of labels is grey or has a palette, and this is {mode}"):
+            io.read_labels(tmp_path / "p.tif")
+
+
+def test_panoptic_maps(tmp_path):
+    segments = np.array([[0, 1, 255], [256, 65536, 16777215]], np.int64)
+    io.write_panoptic(tmp_path / "p.png", segments)
+    pixels = np.asarray(Image.open(tmp_path / "p.png"))
+    assert pixels[1].tolist() == [[0, 1, 0], [0, 0, 1], [255, 255, 255]]  # red first: as of panopticapi's rgb2id
+    found = io.read_panoptic(tmp_path / "p.png")
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, segments)
+    for wrong in (segments + 1, segments - 1):
+        with pytest.raises(ValueError, match="write_panoptic: segments must be from 0 to 16777215, got "):
+            io.write_panoptic(tmp_path / "q.png", wrong)
+    with pytest.raises(ValueError, match=r"write_panoptic: segments must be integers \(H, W\), got float64"):
+        io.write_panoptic(tmp_path / "q.png", segments * 1.0)
+    assert not (tmp_path / "q.png").exists()
+    Image.new("L", (2, 2)).save(tmp_path / "p.png")
+    with pytest.raises(ValueError, match="a panoptic map has colours, and this is L"):
+        io.read_panoptic(tmp_path / "p.png")
+
+
+def test_json(tmp_path):
+    path = tmp_path / "p.json"
+    for content in ({"ä": [1, 2.5, None, True]}, {"name": "caf\udce9"}, []):
+        io.write_json(path, content)
+        assert io.read_json(path) == content
+    io.write_json(path, "ä")
+    assert path.read_bytes() == '"ä"\n'.encode()
+    with pytest.raises(ValueError, match="Out of range float"):
+        io.write_json(path, [float("nan")])
+    assert path.read_bytes() == '"ä"\n'.encode()
+    path.write_text("[1,")
+    with pytest.raises(ValueError, match="cannot be read as JSON"):
+        io.read_json(path)
+
+
+# Results of pipelines
+
+
+def two_masks():
+    masks = np.zeros((2, 3, 4), bool)
+    masks[0, 1:, 1:3] = masks[1, 0] = True
+    return masks
+
+
+@pytest.mark.parametrize("mask", ["png", "image"])
+def test_results_of_pipelines_come_back(mask):
+    records = io.pipeline_records(two_masks(), ["cat", "dog"], [0.5, None], mask=mask)
+    if mask == "png":
+        records = json.loads(json.dumps(records))
+    masks, labels, scores = io.masks_from_pipeline(records)
+    np.testing.assert_array_equal(masks.to_dense(), two_masks())
+    assert (labels, scores) == (["cat", "dog"], [0.5, None])
+    assert [list(record) for record in records] == [["score", "label", "mask"]] * 2
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I", "F", "P", "RGB", "I;16"])
+def test_pictures_of_every_kind_are_masks(mode):
+    mask = two_masks()[0]
+    if mode == "I;16":
+        picture = Image.fromarray(mask.astype(np.uint16) * 65535)
+    elif mode == "P":
+        picture = Image.fromarray(mask.astype(np.uint8), mode="P")
+        picture.putpalette([0, 0, 0, 255, 255, 255])
+    else:
+        picture = Image.fromarray(mask.astype(np.uint8) * 255).convert(mode)
+    found = io.masks_from_pipeline([{"mask": picture}])
+    np.testing.assert_array_equal(found[0].to_dense()[0], mask)
+    assert found[1:] == (["object"], [None])
+
+
+def test_base64_of_every_spelling():
+    text = io.pipeline_records(two_masks(), "x")[1]["mask"]
+    for spelling in (text, text.encode(), "data:image/png;base64," + text, "\n".join([text[:40], text[40:], ""])):
+        masks, _, _ = io.masks_from_pipeline([{"label": "x", "score": 1, "mask": spelling}])
+        np.testing.assert_array_equal(masks.to_dense()[0], two_masks()[1])
+
+
+def test_no_results():
+    assert io.masks_from_pipeline([])[0].size == (0, 0)
+    masks, labels, scores = io.masks_from_pipeline([], size=(3, 4))
+    assert (masks.size, len(masks), labels, scores) == ((3, 4), 0, [], [])
+    assert io.pipeline_records(np.zeros((0, 3, 4), bool), []) == []
+
+
+@pytest.mark.parametrize(
+    ("results", "error", "text"),
+    [
+        ({"error": "Model is loading"}, ValueError, "the service answered with an error: Model is loading"),
+        ("text", TypeError, "results must be a list, got str"),
+        ({}, TypeError, "results must be a list, got dict"),
+        ([1], TypeError, r"results\[0\] must be a mapping, got int"),
+        ([{"label": "x"}], ValueError, r"results\[0\] must have a mask, got \['label'\]"),
+        ([{"mask": 5}], TypeError, "must have a mask that is a picture, an array or text, got int"),
+        ([{"mask": "%"}], ValueError, "must have a mask that is a picture in base64, got "),
+        ([{"mask": "aGFsbG8="}], ValueError, "must have a mask that is a picture in base64, got no picture"),
+        ([{"mask": np.zeros(3)}], TypeError, r"must have a mask of numbers \(H, W\), got float64 of shape \(3,\)"),
+        ([{"mask": np.zeros((2, 2)), "score": "sure"}], ValueError, "score that is a finite number, got 'sure'"),
+        ([{"mask": np.zeros((2, 2)), "score": float("nan")}], ValueError, "score that is a finite number, got nan"),
+        (
+            [{"mask": np.zeros((2, 2))}, {"mask": np.zeros((2, 3))}],
+            ValueError,
+            r"results\[1\] must have a mask of size",
+        ),
+    ],
+)
+def test_wrong_results(results, error, text):
+    with pytest.raises(error, match=f"^masks_from_pipeline: .*{text}"):
+        io.masks_from_pipeline(results)
+
+
+def test_a_mask_cut_short():
+    text = io.pipeline_records(np.random.default_rng(0).random((1, 64, 64)) < 0.5, "x")[0]["mask"]
+    with pytest.raises(ValueError, match=r"results\[0\] must have a mask that is a picture in base64"):
+        io.masks_from_pipeline([{"mask": text[:200]}])
+
+
+def test_wrong_records():
+    with pytest.raises(ValueError, match="pipeline_records: mask must be png or image, got 'jpeg'"):
+        io.pipeline_records(two_masks(), "x", mask="jpeg")
+    with pytest.raises(ValueError, match="pipeline_records: scores must be one, or one for each of 2 masks, got 1"):
+        io.pipeline_records(two_masks(), "x", [0.5])

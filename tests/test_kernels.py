@@ -89,6 +89,7 @@ CALLS = {
     "threshold": over(rapidmask.threshold, [BYTES, FLOATS], 0.5),
     "threshold packed": over(rapidmask.threshold, [BYTES, FLOATS], np.array([0.2, 0.7]), output="packed"),
     "threshold_multiotsu": over(rapidmask.threshold_multiotsu, [BYTES, FLOATS]),
+    "threshold_minimum, unchecked": over(rapidmask.threshold_minimum, [BYTES, FLOATS], check=False),
     "threshold_local": lambda: [
         rapidmask.threshold_local(FLOATS, 5, method=method) for method in ("gaussian", "mean", "median")
     ],

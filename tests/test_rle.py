@@ -615,7 +615,7 @@ def test_the_largest_mask():
         (
             lambda: rapidmask.rle_decode(rapidmask.pack(np.ones((1, 1), bool))),
             TypeError,
-            "from_coco: rles must be a sequence of dictionaries, got one of PackedMasks",
+            "rle_decode: rles must be a sequence of dictionaries, got one of PackedMasks",
         ),
     ],
 )

@@ -1,12 +1,15 @@
 """Threads, forks and processes: the pool, the settings and the interpreter's lock."""
 
+import inspect
 import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +77,91 @@ OPERATIONS = {
 }
 
 
+SCORES = np.linspace(0, 1, 8)
+LABELS = np.arange(8) % 3
+
+
+def small(array):
+    """A part that fits one thread."""
+    return array[:, :60, :90]
+
+
+def classes(masks):
+    """A class map of the first two masks."""
+    return small(masks)[0].astype(np.int32) + small(masks)[1]
+
+
+def alone(name, *arguments, **options):
+    """An operation on a small part of the masks, or of the image, that takes nothing else but these."""
+    return lambda masks, image: getattr(rapidmask, name)(small(masks), *arguments, **options)
+
+
+def of_image(name, *arguments, **options):
+    return lambda masks, image: getattr(rapidmask, name)(small(image)[:2], *arguments, **options)
+
+
+FILTERS = ("dilate", "erode", "opening", "closing", "gradient", "white_tophat", "black_tophat")
+VALUES = ("otsu", "li", "yen", "isodata", "triangle", "mean")
+SMALL = {  # on parts that one thread works on: what they are asked is whether calls disturb one another
+    **{name: alone(name, rapidmask.disk(2), iterations=2) for name in FILTERS},
+    **{f"threshold_{name}": of_image(f"threshold_{name}") for name in VALUES},
+    "threshold_minimum": lambda masks, image: rapidmask.threshold_minimum(small(image)[:2] + small(image)[2:4] / 4),
+    "threshold_multiotsu": of_image("threshold_multiotsu"),
+    "threshold_local": of_image("threshold_local", 9),
+    "threshold_local median": of_image("threshold_local", 9, method="median"),
+    "threshold_niblack": of_image("threshold_niblack"),
+    "threshold_sauvola": of_image("threshold_sauvola"),
+    "adaptive_threshold": of_image("adaptive_threshold", 9),
+    "boundary": alone("boundary", width=2),
+    "distance_transform": alone("distance_transform"),
+    "apply_mask": lambda masks, image: rapidmask.apply_mask(small(image)[0], small(masks)[0]),
+    "overlay": lambda masks, image: rapidmask.overlay(small(image)[0], small(masks)),
+    "colorize_labels": lambda masks, image: rapidmask.colorize_labels(classes(masks)),
+    "watershed": lambda masks, image: rapidmask.watershed(small(image)[0], rapidmask.label(small(masks)[1])),
+    "dice": lambda masks, image: rapidmask.dice(small(masks), small(masks)[::-1]),
+    "mean_iou": lambda masks, image: rapidmask.mean_iou(small(masks), small(masks)[::-1], 2),
+    "ConfusionMatrix": lambda masks, image: updated(rapidmask.ConfusionMatrix(3), classes(masks)).matrix,
+    "panoptic_quality": lambda masks, image: rapidmask.panoptic_quality(
+        classes(masks), {1: 1, 2: 2}, classes(masks[::-1]), {1: 1, 2: 2}
+    ).compute(),
+    "mask_nmm": lambda masks, image: np.concatenate(rapidmask.mask_nmm(small(masks), SCORES, 0.3)),
+    "soft_nms": lambda masks, image: rapidmask.soft_nms(small(masks), SCORES)[1],
+    "nms_from_iou": lambda masks, image: rapidmask.nms_from_iou(rapidmask.mask_iou(small(masks)), SCORES, 0.3),
+    "resolve_overlaps": alone("resolve_overlaps", SCORES),
+    "non_overlapping": lambda masks, image: rapidmask.non_overlapping(logits(small(image))),
+    "instance_merge": lambda masks, image: rapidmask.instance_merge(small(masks), SCORES, LABELS)[0],
+    "panoptic_merge": lambda masks, image: rapidmask.panoptic_merge(logits(small(image)), SCORES, LABELS)[0],
+    "semantic_argmax": lambda masks, image: rapidmask.semantic_argmax(logits(small(image)), (90, 99)),
+    "semantic_from_queries": lambda masks, image: rapidmask.semantic_from_queries(
+        np.tile(SCORES, (8, 1)).astype(np.float32), logits(small(image)), (90, 99)
+    ),
+    "rle_encode_labels": lambda masks, image: rapidmask.rle_encode_labels(classes(masks))[0].counts,
+    "rle_merge": lambda masks, image: rapidmask.rle_merge(rapidmask.rle_encode(small(masks))).counts,
+    "rle_to_string": lambda masks, image: np.frombuffer(rapidmask.rle_to_string(np.arange(999)), np.uint8),
+    "rle_from_string": lambda masks, image: rapidmask.rle_from_string(rapidmask.rle_to_string(np.arange(999))),
+    "rle_decode of a crop": lambda masks, image: rapidmask.rle_decode(
+        rapidmask.rle_encode(small(masks)), crop=(3, 4, 50, 40)
+    ),
+    "RLEMasks": lambda masks, image: rapidmask.RLEMasks.from_coco(rapidmask.rle_encode(small(masks)).to_coco()).counts,
+    "PackedMasks": lambda masks, image: (~rapidmask.pack(small(masks)) ^ rapidmask.pack(small(masks[::-1]))).data,
+    "masks_to_polygons": lambda masks, image: np.concatenate(rapidmask.masks_to_polygons(small(masks))[0]),
+    "footprints": lambda masks, image: np.concatenate(
+        [
+            footprint.ravel()
+            for footprint in (
+                rapidmask.ball(3), rapidmask.cross(5), rapidmask.diamond(4), rapidmask.disk(5), rapidmask.ellipse(5, 8),
+                rapidmask.rectangle(3, 4), rapidmask.square(6),
+            )
+        ]
+    ),
+}  # fmt: skip
+
+
+def updated(matrix, prediction):
+    matrix.update(prediction, prediction[::-1])
+    return matrix
+
+
 @pytest.fixture(scope="module")
 def masks():
     """Some megabytes of masks, more than one thread is given."""
@@ -92,7 +180,7 @@ def expected(masks, image):
     """The results of one thread."""
     previous = rapidmask.get_num_threads()
     rapidmask.set_num_threads(1)
-    results = {name: operation(masks, image) for name, operation in OPERATIONS.items()}
+    results = {name: operation(masks, image) for name, operation in (SMALL | OPERATIONS).items()}
     rapidmask.set_num_threads(previous)
     return results
 
@@ -242,6 +330,29 @@ def test_eight_threads_at_once(threads, masks, image, expected, count):
             np.testing.assert_array_equal(OPERATIONS[name](masks, image), expected[name], err_msg=name)
 
     in_threads(8, work)
+
+
+def test_eight_threads_at_once_on_small_masks(threads, masks, image, expected):
+    threads(2)
+    names = list(SMALL)
+
+    def work(i):
+        for k in range(2 * len(names)):
+            name = names[(7 * i + k) % len(names)]
+            np.testing.assert_array_equal(SMALL[name](masks, image), expected[name], err_msg=name)
+
+    in_threads(8, work)
+
+
+def test_every_public_function_is_called_by_many_threads():
+    source = Path(__file__).read_text().partition("# Settings")[0]
+    without = {"cuda_status", "isa", "isa_levels", "set_isa", "patch", "unpatch", "get_num_threads", "set_num_threads"}
+    without |= {"PanopticQuality", "use_stream"}  # what panoptic_quality returns; what is of devices alone
+    functions = {name for name in rapidmask.__all__ if inspect.isfunction(getattr(rapidmask, name))} - without
+    called = set(re.findall(r"rapidmask\.(\w+)", source)) | set(FILTERS)
+    called |= set(re.findall(r'(?:alone|of_image)\("(\w+)"', source))
+    called |= {name for name in SMALL if name.startswith("threshold_")}
+    assert functions - called == set()
 
 
 def test_errors_and_settings_in_many_threads(threads):

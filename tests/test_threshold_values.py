@@ -338,3 +338,42 @@ def test_refuses_classes(backend):
         value("multiotsu", np.zeros((3, 3), np.uint8), classes=1)
     with pytest.raises(ValueError, match=r"span few enough integers for 4 classes, got too many in image 0"):
         value("multiotsu", np.arange(0, 65536, 7, dtype=np.uint16)[None], classes=4)
+
+
+# --- Without a check ---
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unchecked_values_are_those_of_checked_ones(method, backend):
+    function = getattr(rapidmask, f"threshold_{method}")
+    images = np.random.default_rng(3).integers(0, 9, (3, 20, 20)).astype(np.uint8) * 20
+    images[:, :, 10:] += 60  # two maxima
+    for given in (images, images.astype(np.float32)):
+        try:
+            expected = function(given)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(function(given, check=False), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unchecked_images_without_a_value_give_nan(method, backend):
+    function = getattr(rapidmask, f"threshold_{method}")
+    images = np.random.default_rng(4).normal(size=(4, 8, 9)).astype(np.float32)
+    images[1, 3, 3] = np.nan
+    images[3, 0, 0] = np.inf
+    with pytest.raises(ValueError, match="in image"):
+        function(images)
+    values = function(images, check=False)
+    assert values.shape[0] == 4
+    assert np.isnan(values[[1, 3]]).all()
+    if method not in ("minimum", "isodata"):
+        assert np.isfinite(values[[0, 2]]).all()
+
+
+def test_unchecked_integers_without_a_value_give_nan(backend):
+    flat = np.full((2, 6, 6), 7, np.uint8)
+    assert np.isnan(rapidmask.threshold_minimum(flat, check=False)).all()
+    assert np.isnan(rapidmask.threshold_multiotsu(flat, classes=4, check=False)).all()
+    with pytest.raises(ValueError, match="span at most"):
+        rapidmask.threshold_otsu(np.array([[0, 2**30]], np.int32), check=False)

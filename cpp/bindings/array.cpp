@@ -2,12 +2,15 @@
 
 #include "array.hpp"
 
+#if defined(__linux__)
 #include <cxxabi.h>
 #include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 
 namespace rapidmask::python {
 namespace {
@@ -44,6 +47,8 @@ std::string text_of(dlpack::Device device) {
 bool is_served(dlpack::Device device) {
 #if defined(RM_BACKEND_CUDA)
   return is_cuda(device);
+#elif defined(RM_EMULATE)
+  return is_host(device) || is_cuda(device);  // whose memory the tests take from the host
 #else
   return is_host(device);
 #endif
@@ -116,6 +121,9 @@ py::dtype numpy_dtype(DType dtype) {
 // Functions of rapidmask._arrays, which know the libraries by their Python interfaces.
 py::object helper(const char* name) { return py::module_::import("rapidmask._arrays").attr(name); }
 
+// A copy, since some names are strings of the call.
+thread_local std::array<char, 48> called_function{"rapidmask"};
+
 // The exchange API of a type, if it offers one that this code knows. The last type seen is remembered.
 const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
   struct Memory {
@@ -144,7 +152,28 @@ const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
 
 }  // namespace
 
+const char* last_function() { return called_function.data(); }
+
 const char* dtype_name(DType dtype) { return kDTypeNames[static_cast<std::size_t>(dtype)]; }
+
+void refuse_bytes(const char* function, DType dtype, const Shape& shape, const std::string& why) {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  bool fits = true;
+  for (const std::int64_t extent : shape.extents()) fits = fits && !__builtin_mul_overflow(bytes, extent, &bytes);
+  std::string text = std::string(function) + ": there is no memory for an array of shape " + shape.text() +
+                     " and type " + dtype_name(dtype) + ", which takes " +
+                     (fits ? std::to_string(bytes) : "more than 2^63") + " bytes";
+  if (!why.empty()) text += ": " + why;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  throw AllocationError(text);
+}
+
+void check_bytes(const char* function, DType dtype, const Shape& shape) {
+  std::int64_t bytes = static_cast<std::int64_t>(item_size(dtype));
+  for (const std::int64_t extent : shape.extents()) {  // NumPy leaves out those of 0 as well
+    if (extent != 0 && __builtin_mul_overflow(bytes, extent, &bytes)) refuse_bytes(function, dtype, shape);
+  }
+}
 
 std::int64_t Shape::product(int begin, int end) const {
   std::int64_t size = 1;
@@ -168,7 +197,8 @@ std::string Shape::text() const {
   return text + (rank_ == 1 ? ",)" : ")");
 }
 
-Array::Array(py::handle object, const char* function, const char* argument) {
+Array::Array(py::handle object, const char* function, const char* argument) : function_(function) {
+  std::strncpy(called_function.data(), function, called_function.size() - 1);
   if (!take_numpy(object, function, argument) && !take_exchange_api(object, function, argument) &&
       !take_dlpack(object, function, argument) && !take_cuda_array_interface(object, function, argument)) {
     throw TypeError(where(function, argument) +
@@ -214,7 +244,14 @@ bool Array::take_exchange_api(py::handle object, const char* function, const cha
   const dlpack::ExchangeApi* api = exchange_api(Py_TYPE(object.ptr()));
   if (api == nullptr) return false;
   dlpack::Tensor tensor;
-  if (api->tensor_from_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
+  if (api->tensor_from_object(object.ptr(), &tensor) != 0) {
+    const py::error_already_set error;
+    if (!error.matches(PyExc_Exception)) throw error;  // an interrupt
+    std::string text = py::str(error.value());
+    text.resize(std::min(text.size(), text.find('\n')));  // torch adds the stack
+    throw TypeError(where(function, argument) + "must be an array with memory of its own, got " +
+                    Py_TYPE(object.ptr())->tp_name + " without (" + text + ")");
+  }
   library_ = Library::exchange_api;
   api_ = api;
   object_ = py::reinterpret_borrow<py::object>(object);
@@ -327,14 +364,22 @@ bool Array::is_contiguous() const {
 Array Array::contiguous(std::size_t alignment) const {
   const bool aligned = reinterpret_cast<std::uintptr_t>(data_) % std::max(alignment, item_size(dtype_)) == 0;
   if (is_contiguous() && (aligned || shape_.size() == 0)) return *this;
-  Array copy = made_by_python(helper("contiguous_copy")(object_));
+  check_bytes(function_, dtype_, shape_);
+  Array copy;
+  try {
+    copy = made_by_python(helper("contiguous_copy")(object_));
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_MemoryError)) throw;
+    refuse_bytes(function_, dtype_, shape_);
+  }
   if (library_ == Library::other && copy.library_ == Library::numpy) copy.origin_ = object_;
   return copy;
 }
 
-Array Array::made_by_python(const py::object& object) { return Array(object, "rapidmask", "array"); }
+Array Array::made_by_python(const py::object& object) const { return Array(object, function_, "array"); }
 
 Array Array::empty(DType dtype, const Shape& shape) const {
+  check_bytes(function_, dtype, shape);
   if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
     Shape extents = shape;
     dlpack::Tensor prototype{
@@ -347,10 +392,11 @@ Array Array::empty(DType dtype, const Shape& shape) const {
     };
     if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
       PyErr_Clear();
-      throw AllocationError(message);
+      refuse_bytes(function_, dtype, shape, message);
     }
     Array made;
     made.library_ = library_;
+    made.function_ = function_;
     made.api_ = api_;
     made.set_contiguous(dtype, shape);
     made.device_ = device_;
@@ -363,10 +409,16 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
     Array made;
     made.library_ = Library::numpy;
+    made.function_ = function_;
     made.set_contiguous(dtype, shape);
-    py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
-    made.data_ = array.mutable_data();
-    made.object_ = std::move(array);
+    try {
+      py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
+      made.data_ = array.mutable_data();
+      made.object_ = std::move(array);
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_MemoryError)) throw;
+      refuse_bytes(function_, dtype, shape);
+    }
     made.origin_ = library_ == Library::other ? object_ : origin_;
     return made;
   }
@@ -381,15 +433,21 @@ bool Array::has_zeros() const {
 }
 
 Array Array::zeros(DType dtype, const Shape& shape) const {
+  check_bytes(function_, dtype, shape);
   const std::vector<py::ssize_t> extents(shape.extents().begin(), shape.extents().end());
   if (library_ == Library::numpy) {
-    return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+    try {
+      return made_by_python(py::module_::import("numpy").attr("zeros")(extents, numpy_dtype(dtype)));
+    } catch (const py::error_already_set& error) {
+      if (!error.matches(PyExc_MemoryError)) throw;
+      refuse_bytes(function_, dtype, shape);
+    }
   }
   // Of small pages, as the tensor's library would take them. NumPy asks for huge ones, of which some boxes touch nearly
   // all: 300 masks of 720×1280 took 24 ms where that memory had just been freed, but 600 where a virtual machine had to
   // get it anew; this takes 50 to 100 in both.
   void* memory = std::calloc(static_cast<std::size_t>(std::max<std::int64_t>(shape.size(), 1)), item_size(dtype));
-  if (memory == nullptr) throw AllocationError("out of memory for an array of shape " + shape.text());
+  if (memory == nullptr) refuse_bytes(function_, dtype, shape);
   const py::capsule owner(memory, [](void* freed) { std::free(freed); });
   Array made = made_by_python(py::array(numpy_dtype(dtype), extents, memory, owner));
   made.origin_ = object_;
@@ -401,9 +459,16 @@ py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_
 std::string Array::device_text() const { return text_of(device_); }
 
 void Array::check_same_device(const Array& other, const char* function, const char* argument) const {
-  if (is_host(device_) || device_.id == other.device_.id) return;
-  throw TypeError(where(function, argument) + "must be on " + other.device_text() + " with the other arguments, got " +
-                  device_text());
+  if (is_host(device_) != is_host(other.device_)) {  // which only a module for both meets
+    throw TypeError(where(function, argument) + "must be in host memory, or on one CUDA device with the others, got " +
+                    device_text());
+  }
+  if (is_host(device_)) return;
+  if (device_.id != other.device_.id) {
+    throw TypeError(where(function, argument) + "must be on " + other.device_text() +
+                    " with the other arguments, got " + device_text());
+  }
+  order_ = order_streams(device_, stream(), other.stream());
 }
 
 bool Array::overlaps(const Array& other) const {
@@ -426,11 +491,15 @@ cuda::Stream Array::stream() const {
 }
 
 ReleasedGil::~ReleasedGil() {
+#if defined(__linux__)  // elsewhere threads end without unwinding
   try {
     PyEval_RestoreThread(state_);
   } catch (abi::__forced_unwind&) {
     for (;;) pause();
   }
+#else
+  PyEval_RestoreThread(state_);
+#endif
 }
 
 View<const std::uint8_t> dense_masks(const Array& array, const char* function, const char* argument) {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -39,7 +40,7 @@ namespace py = pybind11;
 inline constexpr int kMaxRank = 16;
 inline constexpr std::size_t kWordBytes = 8;  // of packed masks
 
-// The caller's library could not allocate: MemoryError, with the library's own text.
+// There is no memory for a result: MemoryError, with the function, the bytes that it asked for and the library's text.
 struct AllocationError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -83,7 +84,8 @@ class Array {
   bool is_contiguous() const;
   dlpack::Device device() const { return device_; }
   std::string device_text() const;
-  // Throws TypeError where the two are on different devices.
+  // Throws TypeError where the two are on different devices. Where their libraries work on different streams, that of
+  // `other`, on which the call runs, waits for this one's here, and this one's for the call when this array is gone.
   void check_same_device(const Array& other, const char* function, const char* argument) const;
   bool overlaps(const Array& other) const;  // of two contiguous arrays
   // What Python is given for an array that `empty` made: in the caller's library.
@@ -106,7 +108,7 @@ class Array {
   enum class Library : std::uint8_t { numpy, exchange_api, other };
 
   Array() = default;
-  static Array made_by_python(const py::object& object);
+  Array made_by_python(const py::object& object) const;
   bool take_numpy(py::handle object, const char* function, const char* argument);
   bool take_exchange_api(py::handle object, const char* function, const char* argument);
   bool take_dlpack(py::handle object, const char* function, const char* argument);
@@ -122,12 +124,25 @@ class Array {
   std::array<std::int64_t, kMaxRank> strides_{};  // in bytes
   dlpack::Device device_{static_cast<std::int32_t>(dlpack::DeviceType::cpu), 0};
   const dlpack::ExchangeApi* api_ = nullptr;
-  py::object object_;  // what the caller gave, or an array made here
-  py::object keeper_;  // keeps the memory alive where that is not object_
+  py::object object_;                    // what the caller gave, or an array made here
+  py::object keeper_;                    // keeps the memory alive where that is not object_
+  const char* function_ = "rapidmask";   // which was called: it outlives the arrays of the call
+  mutable std::shared_ptr<void> order_;  // of the streams of this array and of another that it was checked against
   py::object origin_;  // of a NumPy array made here in place of another library's: what the caller gave
 };
 
+// Throw AllocationError, which names the function and the bytes of an array: where there are more than addresses, and
+// where there turned out to be no memory for them.
+void check_bytes(const char* function, DType dtype, const Shape& shape);
+[[noreturn]] void refuse_bytes(const char* function, DType dtype, const Shape& shape, const std::string& why = {});
+
 const char* dtype_name(DType dtype);
+
+// What this thread's last call was of, for errors that have nothing else to go by.
+const char* last_function();
+// On a device: from here on `call` waits for what `argument` was asked so far and, once the result is gone, `argument`
+// for what `call` was asked meanwhile.
+std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call);
 
 // Holds the GIL released. When the interpreter ends meanwhile, it never lets this thread have the GIL back and unwinds
 // it instead, which C++ does not survive: the thread then waits for the end of the process (as Python 3.14 itself makes

@@ -2,6 +2,10 @@
 
 #include "module.hpp"
 
+#include <new>
+#include <stdexcept>
+#include <string>
+
 #include "array.hpp"
 
 PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
@@ -19,6 +23,10 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
       py::set_error(py::module_::import("rapidmask._errors").attr("CudaError"), error.what());
     } catch (const AllocationError& error) {
       py::set_error(PyExc_MemoryError, error.what());
+    } catch (const std::bad_alloc&) {
+      py::set_error(PyExc_MemoryError, (std::string(last_function()) + ": there is no memory to work with").c_str());
+    } catch (const std::length_error&) {  // of a vector of more elements than there are addresses
+      py::set_error(PyExc_MemoryError, (std::string(last_function()) + ": there is no memory to work with").c_str());
     }
   });
 
@@ -43,6 +51,7 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_coco(module);
   bind_polygon(module);
   bind_rle_coco(module);
+  bind_seams(module);
   bind_watershed(module);
 #endif
   bind_runtime(module);

@@ -26,6 +26,7 @@ void bind_upsample(pybind11::module_& module);
 void bind_coco(pybind11::module_& module);
 void bind_polygon(pybind11::module_& module);
 void bind_rle_coco(pybind11::module_& module);
+void bind_seams(pybind11::module_& module);
 void bind_watershed(pybind11::module_& module);
 #endif
 void bind_runtime(pybind11::module_& module);  // threads and levels, or devices

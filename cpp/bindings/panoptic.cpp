@@ -113,6 +113,7 @@ py::tuple paint_masks(py::handle masks, const std::optional<std::int64_t>& mask_
 py::object count_unpainted(py::handle map, py::handle classes, std::int64_t count) {
   const Array painted(map, "instance_merge", "map");
   const Array given = Array(classes, "instance_merge", "semantic").contiguous(4);
+  given.check_same_device(painted, "instance_merge", "semantic");
   const Array pixels = painted.empty(DType::int64, {count});
   {
     const Call call(painted);
@@ -127,7 +128,10 @@ void number_painting(py::handle map, py::handle ids, py::handle classes, py::han
   const Array painted(map, "instance_merge", "map");
   const Array of_masks(ids, "instance_merge", "ids"), of_classes(class_ids, "instance_merge", "class_ids");
   std::optional<Array> given;
-  if (!classes.is_none()) given = Array(classes, "instance_merge", "semantic").contiguous(4);
+  if (!classes.is_none()) {
+    given = Array(classes, "instance_merge", "semantic").contiguous(4);
+    given->check_same_device(painted, "instance_merge", "semantic");
+  }
   const Call call(painted);
   backend::number_painting(call.context(), {static_cast<std::int32_t*>(painted.data()), 1, 1, painted.shape().size()},
                            static_cast<const std::int32_t*>(of_masks.data()),

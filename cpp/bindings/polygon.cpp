@@ -223,8 +223,14 @@ void check_extent(std::int64_t h, std::int64_t w) {
 }
 
 // NumPy's zeros come from fresh memory, of which the pages that no polygon touches are never made.
-py::array zeros(const char* dtype, std::int64_t n, std::int64_t h, std::int64_t w) {
-  return py::module_::import("numpy").attr("zeros")(py::make_tuple(n, h, w), dtype);
+py::array zeros(DType dtype, const Shape& shape) {
+  check_bytes(kFill, dtype, shape);
+  try {
+    return py::module_::import("numpy").attr("zeros")(py::make_tuple(shape[0], shape[1], shape[2]), dtype_name(dtype));
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_MemoryError)) throw;
+    refuse_bytes(kFill, dtype, shape);
+  }
 }
 
 FillRule rule_of(std::string_view rule) { return rule == "coco" ? FillRule::coco : FillRule::opencv; }
@@ -236,7 +242,8 @@ py::object fill_polygons(py::handle polygons, std::int64_t h, std::int64_t w, st
   const PolygonRings& rings = *given;
   check_extent(h, w);
   const bool packed = output == "packed";
-  py::array masks = zeros(output == "bool" ? "bool" : "uint8", rings.count(), h, packed ? 8 * ((w + 63) / 64) : w);
+  py::array masks =
+      zeros(output == "bool" ? DType::boolean : DType::uint8, {rings.count(), h, packed ? 8 * ((w + 63) / 64) : w});
   const MutableMasks view{static_cast<std::uint8_t*>(masks.mutable_data()), packed, rings.count(), 1, h, w};
   {
     const ReleasedGil unlocked;

@@ -119,21 +119,38 @@ py::tuple rle_encode(py::handle masks, std::optional<std::int64_t> width) {
   return py::make_tuple(counts->result(), offsets.result());
 }
 
-py::tuple rle_strings(py::handle counts, py::handle offsets) {
+// One array of bytes: int64 offsets (N + 1), then uint32 counts (capacity).
+py::object rle_encode_within(py::handle masks, std::optional<std::int64_t> width, std::int64_t capacity) {
+  const MasksArgument given(masks, width, false, "rle_encode", "masks");
+  const Masks& view = given.view();
+  check_run_size("rle_encode", view.h, view.w);
+  const std::int64_t offset_bytes = 8 * (view.n + 1);
+  const Array runs = given.array().empty(DType::uint8, {offset_bytes + 4 * capacity});
+  auto* bytes = static_cast<std::uint8_t*>(runs.data());
+  {
+    const Call call(given.array());
+    cuda::rle_encode_within(call.context(), view, reinterpret_cast<std::int64_t*>(bytes),
+                            reinterpret_cast<std::uint32_t*>(bytes + offset_bytes), capacity);
+  }
+  return runs.result();
+}
+
+// One array of bytes: where the string of each mask ends, int64 (N + 1), then the strings.
+py::object rle_strings(py::handle counts, py::handle offsets) {
   const RunArrays runs(counts, offsets, "to_coco");
   const ConstRunLengths view = runs.view(0, 0);
-  const Array ends = runs.offsets.empty(DType::int64, {view.n + 1});
-  std::optional<Array> text;
+  std::optional<Array> strings;
   const auto make_text = [&](std::int64_t count) {
     const py::gil_scoped_acquire locked;
-    text = runs.counts.empty(DType::uint8, {count});
-    return static_cast<std::uint8_t*>(text->data());
+    strings = runs.counts.empty(DType::uint8, {8 * (view.n + 1) + count});
+    auto* bytes = static_cast<std::uint8_t*>(strings->data());
+    return cuda::Strings{reinterpret_cast<std::int64_t*>(bytes), bytes + 8 * (view.n + 1)};
   };
   {
     const Call call(runs.counts);
-    cuda::rle_strings(call.context(), view, runs.counts.shape()[0], static_cast<std::int64_t*>(ends.data()), make_text);
+    cuda::rle_strings(call.context(), view, runs.counts.shape()[0], make_text);
   }
-  return py::make_tuple(text->result(), ends.result());
+  return strings->result();
 }
 
 #endif
@@ -271,6 +288,7 @@ void bind_rle(py::module_& module) {
   module.def("rle_canonical", &canonical, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"),
              py::arg("function"));
 #else
+  module.def("rle_encode_within", &rle_encode_within, py::arg("masks"), py::arg("width"), py::arg("capacity"));
   module.def("rle_strings", &rle_strings, py::arg("counts"), py::arg("offsets"));
 #endif
 }

@@ -42,8 +42,10 @@ void append_counts(py::handle object, std::vector<std::uint32_t>& counts) {
   }
   if (!PyList_Check(numbers.ptr()) && !PyTuple_Check(numbers.ptr())) throw std::invalid_argument(kNoCounts);
   const Py_ssize_t size = PySequence_Fast_GET_SIZE(numbers.ptr());
+  // An element's __index__ may change the list.
   for (Py_ssize_t i = 0; i < size && i < PySequence_Fast_GET_SIZE(numbers.ptr()); ++i) {
-    counts.push_back(count_of(PySequence_Fast_GET_ITEM(numbers.ptr(), i)));
+    const auto item = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(numbers.ptr(), i));
+    counts.push_back(count_of(item.ptr()));
   }
 }
 
@@ -75,10 +77,11 @@ Size size_of(py::handle size) {
   const auto item = [&](Py_ssize_t i) {
     return py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(items, i));
   };
-  const Size read{extent_of(item(0), size), extent_of(item(1), size)};
+  const py::object height = item(0), width = item(1);  // an __index__ may change the list
+  const Size read{extent_of(height, size), extent_of(width, size)};
   if (read.h < 0 || read.w < 0) {
-    throw std::invalid_argument("from_coco: size must not be negative, got (" + std::string(py::repr(item(0))) + ", " +
-                                std::string(py::repr(item(1))) + ")");
+    throw std::invalid_argument("from_coco: size must not be negative, got (" + std::string(py::repr(height)) + ", " +
+                                std::string(py::repr(width)) + ")");
   }
   check_run_size("from_coco", read.h, read.w);
   return read;

@@ -48,6 +48,7 @@ struct RunArrays {
       throw TypeError(std::string(function) + ": counts must be uint32 of one dimension, got " +
                       dtype_name(counts.dtype()) + " of shape " + counts.shape().text());
     }
+    offsets.check_same_device(counts, function, "offsets");
     if (offsets.dtype() != DType::int64 || offsets.shape().rank() != 1 || offsets.shape()[0] < 1) {
       throw TypeError(std::string(function) + ": offsets must be int64 of shape (N + 1,), got " +
                       dtype_name(offsets.dtype()) + " of shape " + offsets.shape().text());

@@ -81,14 +81,14 @@ struct Queries {
 
  private:
   Array rows_of(py::handle class_logits) const {
-    const Array given(class_logits, "semantic_from_queries", "class_logits");
+    const Array given = Array(class_logits, "semantic_from_queries", "class_logits").contiguous(sizeof(float));
     given.check_same_device(masks, "semantic_from_queries", "class_logits");
     const DType dtype = given.dtype();
     if (dtype != DType::float16 && dtype != DType::bfloat16 && dtype != DType::float32) {
       throw TypeError(std::string("semantic_from_queries: class_logits must be float16, bfloat16 or float32, got ") +
                       dtype_name(dtype));
     }
-    return given.contiguous(item_size(dtype));
+    return given;
   }
 };
 

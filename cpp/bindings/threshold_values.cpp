@@ -25,7 +25,7 @@ ThresholdMethod find_method(std::string_view name) {
   throw std::invalid_argument("threshold_value: there is no method '" + std::string(name) + "'");
 }
 
-py::object value(py::handle image, std::string_view method) {
+py::object value(py::handle image, std::string_view method, bool checks) {
   const std::string function = "threshold_" + std::string(method);
   const ThresholdMethod found = find_method(method);
   const Array input = Array(image, function.c_str(), "image").contiguous();
@@ -33,12 +33,12 @@ py::object value(py::handle image, std::string_view method) {
   const Array values = input.empty(DType::float64, input.shape().leading(input.shape().rank() - 2));
   {
     const Call call(input);
-    backend::threshold_value(call.context(), found, pixels, static_cast<double*>(values.data()));
+    backend::threshold_value(call.context(), found, pixels, checks, static_cast<double*>(values.data()));
   }
   return values.result();
 }
 
-py::object multiotsu(py::handle image, int classes) {
+py::object multiotsu(py::handle image, int classes, bool checks) {
   const Array input = Array(image, "threshold_multiotsu", "image").contiguous();
   const Image pixels = images(input, "threshold_multiotsu", "image");
   if (classes < 2) {
@@ -49,7 +49,7 @@ py::object multiotsu(py::handle image, int classes) {
   const Array values = input.empty(DType::float64, shape);
   {
     const Call call(input);
-    backend::threshold_multiotsu(call.context(), pixels, classes, static_cast<double*>(values.data()));
+    backend::threshold_multiotsu(call.context(), pixels, classes, checks, static_cast<double*>(values.data()));
   }
   return values.result();
 }
@@ -57,8 +57,8 @@ py::object multiotsu(py::handle image, int classes) {
 }  // namespace
 
 void bind_threshold_values(py::module_& module) {
-  module.def("threshold_value", &value, py::arg("image"), py::arg("method"));
-  module.def("threshold_multiotsu", &multiotsu, py::arg("image"), py::arg("classes"));
+  module.def("threshold_value", &value, py::arg("image"), py::arg("method"), py::arg("checks"));
+  module.def("threshold_multiotsu", &multiotsu, py::arg("image"), py::arg("classes"), py::arg("checks"));
 }
 
 }  // namespace rapidmask::python

@@ -2,8 +2,12 @@
 
 #include "parallel.hpp"
 
-#include <pthread.h>
+#if defined(__linux__)
 #include <sched.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -153,8 +157,10 @@ std::atomic<Pool*> current_pool{nullptr};
 // The pool is never destroyed: its sleeping workers end with the process. A forked child has none of its parent's
 // threads and may have copied a locked mutex, so it leaves that pool alone and makes its own.
 Pool& pool() {
+#if !defined(_WIN32)
   static std::once_flag once;
   std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); }); });
+#endif
   Pool* existing = current_pool.load(std::memory_order_acquire);
   if (existing != nullptr) return *existing;
   auto* made = new Pool;

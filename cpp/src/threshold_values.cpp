@@ -322,7 +322,8 @@ ThresholdStatus float_threshold(const Request& request, const T* pixels, std::in
 
 // --- A batch ---
 
-void threshold_batch(const char* function, ThresholdMethod method, int classes, const Image& image, double* values) {
+void threshold_batch(const char* function, ThresholdMethod method, int classes, const Image& image, bool checks,
+                     double* values) {
   check_threshold_image(function, image);
   std::vector<ThresholdStatus> statuses(static_cast<std::size_t>(image.n), ThresholdStatus::found);
   visit_dtype(image.dtype, [&](auto type) {
@@ -346,18 +347,26 @@ void threshold_batch(const char* function, ThresholdMethod method, int classes, 
                    });
     }
   });
-  check_threshold_statuses(function, statuses, classes);
+  if (checks) return check_threshold_statuses(function, statuses, classes);
+  const std::size_t each = classes == 0 ? 1 : static_cast<std::size_t>(classes - 1);
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    if (statuses[i] == ThresholdStatus::found) continue;
+    if (!is_floating(image.dtype) && statuses[i] == ThresholdStatus::too_many_bins) {
+      return check_threshold_statuses(function, statuses, classes);
+    }
+    std::fill_n(values + i * each, each, no_threshold());
+  }
 }
 
 }  // namespace
 
-void threshold_value(const Context&, ThresholdMethod method, const Image& image, double* values) {
-  threshold_batch(threshold_function(method), method, 0, image, values);
+void threshold_value(const Context&, ThresholdMethod method, const Image& image, bool checks, double* values) {
+  threshold_batch(threshold_function(method), method, 0, image, checks, values);
 }
 
-void threshold_multiotsu(const Context&, const Image& image, int classes, double* values) {
+void threshold_multiotsu(const Context&, const Image& image, int classes, bool checks, double* values) {
   check_threshold_classes(classes);
-  threshold_batch("threshold_multiotsu", ThresholdMethod::otsu, classes, image, values);
+  threshold_batch("threshold_multiotsu", ThresholdMethod::otsu, classes, image, checks, values);
 }
 
 }  // namespace rapidmask::cpu

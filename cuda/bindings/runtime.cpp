@@ -35,7 +35,69 @@ py::tuple devices() {
   return py::make_tuple(names, py::none());
 }
 
+// Makes a device the current one for a while.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device) : device_(device) {
+    cuda::check(cudaGetDevice(&previous_), "cudaGetDevice");
+    if (previous_ != device_) cuda::check(cudaSetDevice(device_), "cudaSetDevice");
+  }
+  ~CurrentDevice() {
+    if (previous_ != device_) static_cast<void>(cudaSetDevice(previous_));
+  }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int device_;
+  int previous_ = 0;
+};
+
+// `stream` waits for what `awaited` was asked so far.
+cudaError_t make_wait(cuda::Stream stream, cuda::Stream awaited) {
+  cudaEvent_t event;
+  cudaError_t status = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+  if (status != cudaSuccess) return status;
+  status = cudaEventRecord(event, awaited);
+  if (status == cudaSuccess) status = cudaStreamWaitEvent(stream, event, 0);
+  static_cast<void>(cudaEventDestroy(event));  // once it has been reached
+  return status;
+}
+
+class StreamOrder {
+ public:
+  StreamOrder(int device, cuda::Stream argument, cuda::Stream call)
+      : device_(device), argument_(argument), call_(call) {
+    const CurrentDevice current(device_);
+    cuda::check(make_wait(call_, argument_), "cudaStreamWaitEvent");
+  }
+  ~StreamOrder() {
+    try {
+      const CurrentDevice current(device_);
+      if (make_wait(argument_, call_) != cudaSuccess) static_cast<void>(cudaGetLastError());
+    } catch (const CudaError&) {  // a broken context, which the next call tells
+    }
+  }
+  StreamOrder(const StreamOrder&) = delete;
+  StreamOrder& operator=(const StreamOrder&) = delete;
+
+ private:
+  int device_;
+  cuda::Stream argument_, call_;
+};
+
+// CUDA's default stream has two names.
+std::uintptr_t default_as_null(cuda::Stream stream) {
+  const auto address = reinterpret_cast<std::uintptr_t>(stream);
+  return address == 1 ? 0 : address;
+}
+
 }  // namespace
+
+std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call) {
+  if (default_as_null(argument) == default_as_null(call)) return nullptr;
+  return std::make_shared<StreamOrder>(device.id, argument, call);
+}
 
 Call::Call(const Array& like) : like_(like), context_{like.stream(), &Call::allocate, this} {
 #if !defined(RM_EMULATE)
@@ -73,6 +135,13 @@ void bind_runtime(py::module_& module) {
   module.def("set_shared_maximum", &emu::set_shared_maximum, py::arg("bytes"));
   module.def("set_workers", &emu::set_workers, py::arg("count"));
   module.def("launched_kernels", &emu::launched_kernels);
+  module.def("record_activity", &emu::record_activity, py::arg("on"));
+  module.def("activity", [] {
+    py::list result;
+    for (const emu::Activity& one : emu::activity()) result.append(py::make_tuple(one.what, one.detail, one.stream));
+    return result;
+  });
+  module.def("set_failing", &emu::set_failing, py::arg("what"));
   module.attr("sanitizer") = emu::sanitizer();
 #endif
 }

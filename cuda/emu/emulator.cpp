@@ -478,6 +478,9 @@ struct Device {
   std::size_t shared_maximum = kSharedMaximum;
   std::unordered_map<const void*, std::size_t> shared_limit;
   std::set<std::string> launched;
+  bool recording = false;
+  std::string failing;
+  std::vector<Activity> activity;
 
   // A fork happens between launches; the child has none of the workers and starts its own.
   Device() {
@@ -528,6 +531,32 @@ std::vector<std::string> launched_kernels() {
   Device& device = Device::device();
   const std::lock_guard lock(device.mutex);
   return {device.launched.begin(), device.launched.end()};
+}
+
+void record_activity(bool on) {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  device.recording = on;
+  if (on) device.activity.clear();
+}
+
+std::vector<Activity> activity() {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  return device.activity;
+}
+
+void set_failing(const std::string& what) {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  device.failing = what;
+}
+
+cudaError_t note(const char* what, const std::string& detail, const void* stream) {
+  Device& device = Device::device();
+  const std::lock_guard lock(device.mutex);
+  if (device.recording) device.activity.push_back({what, detail, reinterpret_cast<std::uintptr_t>(stream)});
+  return record(device.failing == what ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
 void close_scratch(void* scratch, std::size_t bytes, [[maybe_unused]] void* allocation,
@@ -653,6 +682,21 @@ cudaError_t cudaMalloc(void** out, std::size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   std::free(memory);
   return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned) {
+  *out = new CUevent_st{};
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->stream = stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  return rapidmask::emu::note("wait", std::to_string(reinterpret_cast<std::uintptr_t>(event->stream)), stream);
 }
 cudaError_t cudaSetDevice(int device) { return record(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaDeviceGetAttribute(int* out, cudaDeviceAttr attribute, int device) {

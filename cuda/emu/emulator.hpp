@@ -46,6 +46,7 @@
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) alignas(n)
 #define __shared__ static thread_local  // a block stays on one worker thread, which runs one block at a time
 #define __constant__ static __attribute__((unused))
@@ -87,6 +88,8 @@ extern constinit thread_local dim3 blockDim, gridDim;
 
 // --- The scheduler (emulator.cpp) ---
 
+enum cudaError_t : int;
+
 namespace rapidmask::emu {
 
 using Site = std::source_location;  // where the kernel waits, for the reports
@@ -103,6 +106,17 @@ void set_seed(std::uint64_t seed);  // 0: no pre-emption, threads in order; else
 void set_shared_maximum(std::size_t bytes);
 std::size_t shared_maximum();
 std::vector<std::string> launched_kernels();  // their names as RM_LAUNCH was given them, each once
+// What the device was asked for, in order, while it is recorded: a "launch" of a kernel, "fill", "to_device",
+// "to_host", "on_device" (copies), "synchronize", or a "wait" for the stream that `detail` names.
+struct Activity {
+  std::string what, detail;
+  std::uintptr_t stream;
+};
+void record_activity(bool on);  // from here on, or no longer
+std::vector<Activity> activity();
+// Every activity of that name fails from here on, with the error of a failed launch; the empty name ends it.
+void set_failing(const std::string& what);
+cudaError_t note(const char* what, const std::string& detail, const void* stream);
 // Fills `bytes` of scratch memory within a larger allocation and, for the address sanitizer, closes what is around
 // them, until open_scratch.
 void close_scratch(void* scratch, std::size_t bytes, void* allocation, std::size_t allocated);
@@ -355,7 +369,7 @@ constexpr std::common_type_t<A, B> max(A a, B b) {
 
 // --- The part of the runtime library that launchers and bindings use: one device, whose memory is the host's ---
 
-enum cudaError_t {
+enum cudaError_t : int {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
@@ -373,6 +387,11 @@ enum cudaMemcpyKind {
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
 using cudaStream_t = struct CUstream_st*;
+struct CUevent_st {
+  cudaStream_t stream;
+};
+using cudaEvent_t = CUevent_st*;
+inline constexpr unsigned cudaEventDisableTiming = 2;
 
 namespace rapidmask::emu {
 inline constexpr std::size_t kSharedDefault = 48 << 10;   // bytes of dynamic shared memory without opting in
@@ -405,14 +424,25 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cud
   return cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
-                                   cudaStream_t = nullptr) {
+                                   cudaStream_t stream = nullptr) {
+  const char* const what = kind == cudaMemcpyHostToDevice   ? "to_device"
+                           : kind == cudaMemcpyDeviceToHost ? "to_host"
+                                                            : "on_device";
+  if (const cudaError_t status = rapidmask::emu::note(what, "", stream); status != cudaSuccess) return status;
   return cudaMemcpy(to, from, bytes, kind);
 }
-inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t = nullptr) {
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
+  if (const cudaError_t status = rapidmask::emu::note("fill", "", stream); status != cudaSuccess) return status;
   if (bytes != 0) std::memset(to, value, bytes);
   return cudaSuccess;
 }
 inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return rapidmask::emu::note("synchronize", "", stream);
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }

@@ -275,22 +275,23 @@ class Launcher {
       }
     }
     if (planned.empty()) planned.push_back({plan_of_box({0, 0, 0, 0, 0, 0}), false});
+    std::vector<FootprintPart> all;
+    for (const Planned& one : planned) all.insert(all.end(), one.plan.parts.begin(), one.plan.parts.end());
+    const FootprintPart* parts = context_.table(all.data(), static_cast<std::int64_t>(all.size()));
     Rows in{masks_.data, masks_.packed};
     for (std::size_t k = 0; k < planned.size(); ++k) {
       const bool is_last = k + 1 == planned.size();
       if (!is_last && buffers_[k % 2] == nullptr) buffers_[k % 2] = scratch();
       auto* target = is_last ? out : reinterpret_cast<std::uint8_t*>(buffers_[k % 2]);
-      launch_one(planned[k].plan, planned[k].erodes, in, other, is_last ? difference : Difference::none, target,
+      launch_one(planned[k].plan, parts, planned[k].erodes, in, other, is_last ? difference : Difference::none, target,
                  is_last ? out_packed : true);
+      parts += planned[k].plan.parts.size();
       in = {target, true};
     }
   }
 
-  void launch_one(const FootprintPlan& plan, bool erodes, const Rows& in, const Rows& other, Difference difference,
-                  std::uint8_t* out, bool out_packed) {
-    const std::int64_t bytes = static_cast<std::int64_t>(plan.parts.size() * sizeof(FootprintPart));
-    auto* parts = context_.scratch<FootprintPart>(static_cast<std::int64_t>(plan.parts.size()));
-    if (bytes > 0) context_.to_device(parts, plan.parts.data(), static_cast<std::size_t>(bytes));
+  void launch_one(const FootprintPlan& plan, const FootprintPart* parts, bool erodes, const Rows& in, const Rows& other,
+                  Difference difference, std::uint8_t* out, bool out_packed) {
     Pass pass{};
     pass.in = in;
     pass.inverts = erodes;

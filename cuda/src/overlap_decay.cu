@@ -115,14 +115,9 @@ __global__ void decay_scores_kernel(Rivals rivals, SharedPixels shared, const do
   }
 }
 
-}  // namespace
-
-void soft_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
-              const SoftSuppression& soft, const MakeKept& make_kept) {
-  if (masks.n == 0) {
-    make_kept(0);
-    return;
-  }
+void soften(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+            const SoftSuppression& soft, const Keep& keep) {
+  if (masks.n == 0) return keep.give_none(context);
   const SharedPixels shared = share_all(context, masks);
   auto* current = context.scratch<double>(masks.n);
   auto* kept = context.scratch<std::int64_t>(masks.n + 1);
@@ -131,7 +126,18 @@ void soft_nms(const Context& context, const Masks& masks, const double* scores, 
                         context.stream),
         "cudaMemcpyAsync");
   RM_LAUNCH(soften_scores_kernel, 1, kSoftThreads, 0, context.stream, shared, labels, soft, current, kept, kept_scores);
-  give_kept(context, kept, kept_scores, masks.n, make_kept);
+  keep.give(context, kept, kept_scores, masks.n);
+}
+
+}  // namespace
+
+void soft_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+              const SoftSuppression& soft, const MakeKept& make_kept) {
+  soften(context, masks, scores, labels, soft, make_kept);
+}
+void soft_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+              const SoftSuppression& soft, const KeptMost& kept) {
+  soften(context, masks, scores, labels, soft, kept);
 }
 
 void matrix_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,

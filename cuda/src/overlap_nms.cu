@@ -4,6 +4,8 @@
 // block then walks the ranks, 64 at a time: a word settles those among themselves, and the rows of those kept are
 // joined to what is suppressed of the rest. Only the number of masks kept goes to the host.
 
+#include <algorithm>
+
 #include "overlap_blocks.cuh"
 #include "overlap_rivals.cuh"
 
@@ -91,12 +93,15 @@ __global__ void __launch_bounds__(kThreads, 1)
   if (threadIdx.x == 0) kept[rivals.n] = count;
 }
 
-__global__ void give_kept_kernel(const std::int64_t* kept, const double* kept_scores, std::int64_t count,
-                                 KeptMasks result) {
-  for (std::int64_t k = first_thread(); k < count; k += thread_stride()) {
-    result.indices[k] = kept[k];
-    if (kept_scores != nullptr) result.scores[k] = kept_scores[k];
+// The first `result.most` of what is kept, which `total` counts.
+__global__ void give_kept_kernel(const std::int64_t* kept, const double* kept_scores, const std::int64_t* total,
+                                 KeptMost result) {
+  const std::int64_t count = *total;
+  for (std::int64_t k = first_thread(); k < result.most; k += thread_stride()) {
+    result.to.indices[k] = k < count ? kept[k] : -1;
+    if (kept_scores != nullptr) result.to.scores[k] = k < count ? kept_scores[k] : 0;
   }
+  if (result.count != nullptr && first_thread() == 0) *result.count = count;
 }
 
 // The rows of bits of n ranks, zero.
@@ -106,12 +111,11 @@ std::uint64_t* zero_bits(const Context& context, std::int64_t count) {
   return bits;
 }
 
-void keep_unsuppressed(const Context& context, const Rivals& rivals, const std::uint64_t* bits,
-                       const MakeKept& make_kept) {
+void keep_unsuppressed(const Context& context, const Rivals& rivals, const std::uint64_t* bits, const Keep& keep) {
   std::uint64_t* gone = zero_bits(context, rivals.words());
   auto* kept = context.scratch<std::int64_t>(rivals.n + 1);
   RM_LAUNCH(keep_unsuppressed_kernel, 1, kThreads, 0, context.stream, rivals, bits, gone, kept);
-  give_kept(context, kept, nullptr, rivals.n, make_kept);
+  keep.give(context, kept, nullptr, rivals.n);
 }
 
 }  // namespace
@@ -122,34 +126,44 @@ Rivals rank_rivals(const Context& context, const double* scores, const std::int6
   return {order, labels, n};
 }
 
-void give_kept(const Context& context, const std::int64_t* kept, const double* kept_scores, std::int64_t n,
-               const MakeKept& make_kept) {
-  const std::int64_t count = context.to_host(kept + n, 1).front();
-  RM_LAUNCH(give_kept_kernel, grid_of_threads(count), kThreads, 0, context.stream, kept, kept_scores, count,
-            make_kept(count));
-}
-
-void mask_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
-              double threshold, OverlapMetric metric, const MakeKept& make_kept) {
-  if (masks.n == 0) {
-    make_kept(0);
+void Keep::give(const Context& context, const std::int64_t* kept, const double* kept_scores, std::int64_t n) const {
+  if (most_ != nullptr) {
+    RM_LAUNCH(give_kept_kernel, std::max(grid_of_threads(most_->most), 1), kThreads, 0, context.stream, kept,
+              kept_scores, kept + n, *most_);
     return;
   }
+  const std::int64_t count = context.to_host(kept + n, 1).front();
+  RM_LAUNCH(give_kept_kernel, grid_of_threads(count), kThreads, 0, context.stream, kept, kept_scores, kept + n,
+            (KeptMost{(*make_)(count), count, nullptr}));
+}
+
+void Keep::give_none(const Context& context) const {
+  if (most_ == nullptr) {
+    (*make_)(0);
+    return;
+  }
+  auto* count = context.scratch<std::int64_t>(1);
+  check(cudaMemsetAsync(count, 0, sizeof *count, context.stream), "cudaMemsetAsync");
+  give(context, count, most_->to.scores, 0);
+}
+
+namespace {
+
+void suppress_masks(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+                    double threshold, OverlapMetric metric, const Keep& keep) {
+  if (masks.n == 0) return keep.give_none(context);
   const Rivals rivals = rank_rivals(context, scores, labels, masks.n);
   const BlockedMasks blocks = cut_to_blocks(context, masks);
   std::uint64_t* bits = zero_bits(context, masks.n * rivals.words());
   RM_LAUNCH(find_suppressed_masks_kernel, grid_of_warps(masks.n * masks.n), kThreads, 0, context.stream, rivals, blocks,
             metric, threshold, reinterpret_cast<unsigned long long*>(bits));
-  keep_unsuppressed(context, rivals, bits, make_kept);
+  keep_unsuppressed(context, rivals, bits, keep);
 }
 
-void nms_from_iou(const Context& context, const Image& iou, const double* scores, const std::int64_t* labels,
-                  double threshold, const MakeKept& make_kept) {
+void suppress_from_iou(const Context& context, const Image& iou, const double* scores, const std::int64_t* labels,
+                       double threshold, const Keep& keep) {
   const std::int64_t n = iou.h;
-  if (n == 0) {
-    make_kept(0);
-    return;
-  }
+  if (n == 0) return keep.give_none(context);
   const Rivals rivals = rank_rivals(context, scores, labels, n);
   auto* bits = context.scratch<std::uint64_t>(n * rivals.words());
   visit_dtype(iou.dtype, [&](auto type) {
@@ -159,7 +173,27 @@ void nms_from_iou(const Context& context, const Image& iou, const double* scores
                 static_cast<const T*>(iou.data), threshold, reinterpret_cast<unsigned*>(bits));
     }
   });
-  keep_unsuppressed(context, rivals, bits, make_kept);
+  keep_unsuppressed(context, rivals, bits, keep);
+}
+
+}  // namespace
+
+void mask_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+              double threshold, OverlapMetric metric, const MakeKept& make_kept) {
+  suppress_masks(context, masks, scores, labels, threshold, metric, make_kept);
+}
+void mask_nms(const Context& context, const Masks& masks, const double* scores, const std::int64_t* labels,
+              double threshold, OverlapMetric metric, const KeptMost& kept) {
+  suppress_masks(context, masks, scores, labels, threshold, metric, kept);
+}
+
+void nms_from_iou(const Context& context, const Image& iou, const double* scores, const std::int64_t* labels,
+                  double threshold, const MakeKept& make_kept) {
+  suppress_from_iou(context, iou, scores, labels, threshold, make_kept);
+}
+void nms_from_iou(const Context& context, const Image& iou, const double* scores, const std::int64_t* labels,
+                  double threshold, const KeptMost& kept) {
+  suppress_from_iou(context, iou, scores, labels, threshold, kept);
 }
 
 }  // namespace rapidmask::cuda

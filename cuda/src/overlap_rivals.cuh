@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "rapidmask/overlap.hpp"
+#include "rapidmask/overlap_device.hpp"
 
 namespace rapidmask::cuda {
 
@@ -21,8 +21,19 @@ struct Rivals {
 
 Rivals rank_rivals(const Context& context, const double* scores, const std::int64_t* labels, std::int64_t n);
 
-// Gives what is kept of n masks, with scores unless they are null. Waits for their number, which is kept[n].
-void give_kept(const Context& context, const std::int64_t* kept, const double* kept_scores, std::int64_t n,
-               const MakeKept& make_kept);
+// Where what is kept goes: to memory that is made when the number is known, or to some that is there.
+class Keep {
+ public:
+  Keep(const MakeKept& make) : make_(&make) {}
+  Keep(const KeptMost& most) : most_(&most) {}
+
+  // What is kept of n masks, with scores unless they are null. Memory that is made waits for the number, kept[n].
+  void give(const Context& context, const std::int64_t* kept, const double* kept_scores, std::int64_t n) const;
+  void give_none(const Context& context) const;
+
+ private:
+  const MakeKept* make_ = nullptr;
+  const KeptMost* most_ = nullptr;
+};
 
 }  // namespace rapidmask::cuda

@@ -126,11 +126,7 @@ void panoptic_merge(const Context& context, const Image& planes, const float* sc
       choose_queries<float>(context, {probabilities, q, given.h, given.w}, scores, rule, map, pixels);
     });
   }
-  std::int64_t* to_fuse = nullptr;
-  if (fused_count > 0) {
-    to_fuse = context.scratch<std::int64_t>(fused_count);
-    context.to_device(to_fuse, fused, static_cast<std::size_t>(fused_count) * sizeof *fused);
-  }
+  const std::int64_t* to_fuse = fused_count > 0 ? context.table(fused, fused_count) : nullptr;
   if (q > 0) {
     RM_LAUNCH(number_segments_kernel, 1, kWarpSize, 0, context.stream, rule, q, pixels, scores, labels, to_fuse,
               fused_count, table);

@@ -1,5 +1,6 @@
-// Painting on a device. Where no mask depends on what is left of it, each word of pixels is painted by itself; else one
-// block takes the masks one after the other. And scores that do not overlap.
+// Painting on a device: each word of pixels by itself. Where masks depend on what is left of them, one block takes them
+// one after the other before, each within the words that it has, and says which are painted. And scores that do not
+// overlap.
 
 #include "logits.cuh"
 #include "rapidmask/overlap.hpp"
@@ -45,13 +46,19 @@ __device__ __forceinline__ void paint_word(const MaskWords& masks, std::int64_t 
   }
 }
 
-// Each word by itself; `areas` are those of the masks.
-__global__ void paint_words_kernel(MaskWords masks, const std::int64_t* order, PaintRule rule,
-                                   const unsigned long long* areas, Painting painting) {
+// The pixels of a mask, and the words that have them as what is largest, so that all begin at 0.
+struct MaskExtent {
+  unsigned long long area, before_end, end;  // words from the first one to the end of the mask, and up to the last
+};
+
+// Each word by itself. Where it is `decided` which masks are painted, only those.
+__global__ void paint_words_kernel(MaskWords masks, const std::int64_t* order, PaintRule rule, bool decided,
+                                   const MaskExtent* extents, Painting painting) {
   for (std::int64_t i = first_thread(); i < masks.mask_words(); i += thread_stride()) {
     std::uint32_t taken = 0;
     for (std::int64_t k = 0; k < order[masks.n] && taken != ~0u; ++k) {
       const std::int64_t mask = order[k];
+      if (decided && painting.painted[mask] == 0) continue;
       const std::uint32_t left = masks.word(mask, i) & ~taken;
       if (left == 0) continue;
       taken |= left;
@@ -60,47 +67,50 @@ __global__ void paint_words_kernel(MaskWords masks, const std::int64_t* order, P
                 static_cast<unsigned long long>(__popc(left)));
     }
   }
-  for (std::int64_t k = first_thread(); k < order[masks.n]; k += thread_stride()) {
-    painting.painted[order[k]] = areas[order[k]] > 0 || !rule.leaves_out_empty;
+  for (std::int64_t k = first_thread(); !decided && k < order[masks.n]; k += thread_stride()) {
+    painting.painted[order[k]] = extents[order[k]].area > 0 || !rule.leaves_out_empty;
   }
 }
 
-__global__ void count_masks_kernel(MaskWords masks, std::int64_t per_mask, unsigned long long* areas) {
-  const std::int64_t mask = blockIdx.x / per_mask;
+// Extents are 0 before.
+__global__ void measure_masks_kernel(MaskWords masks, std::int64_t per_mask, MaskExtent* extents) {
+  const std::int64_t mask = blockIdx.x / per_mask, words = masks.mask_words();
   std::int64_t area = 0;
-  for (std::int64_t i = blockIdx.x % per_mask * kThreads + threadIdx.x; i < masks.mask_words();
-       i += per_mask * kThreads) {
-    area += __popc(masks.word(mask, i));
+  unsigned long long before_end = 0, end = 0;
+  for (std::int64_t i = blockIdx.x % per_mask * kThreads + threadIdx.x; i < words; i += per_mask * kThreads) {
+    const std::uint32_t bits = masks.word(mask, i);
+    if (bits == 0) continue;
+    area += __popc(bits);
+    if (before_end == 0) before_end = static_cast<unsigned long long>(words - i);
+    end = static_cast<unsigned long long>(i + 1);
   }
-  area = block_sum(area);
-  if (threadIdx.x == 0 && area != 0) atomicAdd(areas + mask, static_cast<unsigned long long>(area));
+  for (int offset = kWarpSize / 2; offset > 0; offset /= 2) {
+    before_end = max(before_end, __shfl_xor_sync(kFullWarp, before_end, offset));
+    end = max(end, __shfl_xor_sync(kFullWarp, end, offset));
+  }
+  area = warp_sum(area);
+  if (lane_id() != 0 || area == 0) return;
+  atomicAdd(&extents[mask].area, static_cast<unsigned long long>(area));
+  atomicMax(&extents[mask].before_end, before_end);
+  atomicMax(&extents[mask].end, end);
 }
 
-// One block; `taken` has the pixels that are painted, in words.
+// One block; `taken` has the pixels that are painted, in words. A thread has the same words of every mask.
 __global__ void __launch_bounds__(kPaintThreads)
-    paint_in_order_kernel(MaskWords masks, const std::int64_t* order, PaintRule rule, std::uint32_t* taken,
-                          Painting painting) {
+    decide_painting_kernel(MaskWords masks, const std::int64_t* order, PaintRule rule, const MaskExtent* extents,
+                           std::uint32_t* taken, std::uint8_t* painted) {
   for (std::int64_t k = 0; k < order[masks.n]; ++k) {
     const std::int64_t mask = order[k];
-    std::int64_t area = 0, visible = 0;
-    for (std::int64_t i = threadIdx.x; i < masks.mask_words(); i += kPaintThreads) {
-      const std::uint32_t bits = masks.word(mask, i);
-      area += __popc(bits);
-      visible += __popc(bits & ~taken[i]);
-    }
-    area = block_sum(area);
+    const MaskExtent extent = extents[mask];
+    const auto end = static_cast<std::int64_t>(extent.end);
+    const std::int64_t begin = end == 0 ? 0 : masks.mask_words() - static_cast<std::int64_t>(extent.before_end);
+    const std::int64_t first = begin / kPaintThreads * kPaintThreads + threadIdx.x;
+    std::int64_t visible = 0;
+    for (std::int64_t i = first; i < end; i += kPaintThreads) visible += __popc(masks.word(mask, i) & ~taken[i]);
     visible = block_sum(visible);
-    if (!is_painted(rule, area, visible)) continue;
-    if (threadIdx.x == 0) {
-      painting.painted[mask] = 1;
-      painting.visible[mask] = visible;
-    }
-    for (std::int64_t i = threadIdx.x; i < masks.mask_words(); i += kPaintThreads) {  // its own words, as above
-      const std::uint32_t left = masks.word(mask, i) & ~taken[i];
-      if (left == 0) continue;
-      taken[i] |= left;
-      paint_word(masks, i, left, static_cast<std::int32_t>(mask + 1), painting.map);
-    }
+    if (!is_painted(rule, static_cast<std::int64_t>(extent.area), visible)) continue;
+    if (threadIdx.x == 0) painted[mask] = 1;
+    for (std::int64_t i = first; i < end; i += kPaintThreads) taken[i] |= masks.word(mask, i);
   }
 }
 
@@ -171,19 +181,19 @@ void paint_masks(const Context& context, const Masks& masks, const double* score
   auto* order = context.scratch<std::int64_t>(n + 1);
   zero(context, order, 8 * (n + 1));
   RM_LAUNCH(order_masks_kernel, grid_of_threads(n), kThreads, 0, context.stream, scores, n, rule, order);
+  auto* extents = context.scratch<MaskExtent>(n);
+  zero(context, extents, n * static_cast<std::int64_t>(sizeof *extents));
+  const std::int64_t per_mask = 1 + words / (16 * kThreads);
+  RM_LAUNCH(measure_masks_kernel, n * per_mask, kThreads, 0, context.stream, view, per_mask, extents);
   const bool alone = rule.over || (rule.by_visible ? rule.limit <= 0 : rule.limit >= 1);
-  if (alone) {
-    auto* areas = context.scratch<unsigned long long>(n);
-    zero(context, areas, 8 * n);
-    const std::int64_t per_mask = 1 + words / (16 * kThreads);
-    RM_LAUNCH(count_masks_kernel, n * per_mask, kThreads, 0, context.stream, view, per_mask, areas);
-    RM_LAUNCH(paint_words_kernel, grid_of_threads(words > n ? words : n), kThreads, 0, context.stream, view, order,
-              rule, areas, painting);
-  } else {
+  if (!alone) {
     auto* taken = context.scratch<std::uint32_t>(words);
     zero(context, taken, 4 * words);
-    RM_LAUNCH(paint_in_order_kernel, 1, kPaintThreads, 0, context.stream, view, order, rule, taken, painting);
+    RM_LAUNCH(decide_painting_kernel, 1, kPaintThreads, 0, context.stream, view, order, rule, extents, taken,
+              painting.painted);
   }
+  RM_LAUNCH(paint_words_kernel, grid_of_threads(words > n ? words : n), kThreads, 0, context.stream, view, order, rule,
+            !alone, extents, painting);
 }
 
 void count_unpainted(const Context& context, const View<const std::int32_t>& map, const std::int32_t* classes,

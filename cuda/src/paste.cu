@@ -1,18 +1,20 @@
 // Pasting on a device: zeros everywhere, then the pixels that each mask covers.
 //
 // A first kernel finds which pixels these are. In the second a block takes some covered rows of one mask, and a warp 32
-// pixels of a row, whose vote is the packed word. Blocks whose rows no mask covers end at once.
+// columns of them, whose votes are the words of the rows. Blocks whose rows no mask covers end at once.
 
 #include "rapidmask/paste.hpp"
 
 #include "port.cuh"
 #include "rapidmask/measure.hpp"
+#include "resample.cuh"
 #include "tiles.cuh"
 
 namespace rapidmask::cuda {
 namespace {
 
 constexpr int kRowsPerBlock = 16;
+static_assert(kRowsPerBlock <= kWarpSize);
 
 __device__ __forceinline__ float as_float(float x) { return x; }
 __device__ __forceinline__ float as_float(Half x) { return to_float(x); }
@@ -40,9 +42,8 @@ struct PaddedMask {
 };
 
 template <class T>
-__global__ void paste_masks_kernel(View<const T> masks, const PasteAxis* axes, PasteRule rule, std::int64_t h,
-                                   std::int64_t w, MaskOutput output) {
-  const std::int64_t bands = (h + kRowsPerBlock - 1) / kRowsPerBlock, words = 2 * ((w + 63) / 64);
+__global__ void paste_masks_kernel(View<const T> masks, const PasteAxis* axes, PasteRule rule, WordOutput output) {
+  const std::int64_t bands = (output.h + kRowsPerBlock - 1) / kRowsPerBlock;
   for (std::int64_t item = blockIdx.x; item < masks.n * bands; item += gridDim.x) {
     const std::int64_t i = item / bands;
     const PasteAxis columns = axes[2 * i], rows = axes[2 * i + 1];
@@ -51,22 +52,23 @@ __global__ void paste_masks_kernel(View<const T> masks, const PasteAxis* axes, P
     if (top >= bottom || columns.begin >= columns.end) continue;
     const PaddedMask<T> mask{masks.image(i), masks.h, masks.w, rule.padding};
     const std::int64_t first = columns.begin / 32, across = (columns.end - 1) / 32 + 1 - first;
-    for (std::int64_t k = warp_id(); k < (bottom - top) * across; k += kThreads / kWarpSize) {
-      const std::int64_t y = top + k / across, word = first + k % across, x = 32 * word + lane_id();
+    for (std::int64_t word = first + warp_id(); word < first + across; word += kThreads / kWarpSize) {
+      const std::int64_t x = 32 * word + lane_id();
       const bool covered = x >= columns.begin && x < columns.end;
-      bool foreground = false;
-      if (covered) {
-        const BilinearTap down = rows.tap(y), along = columns.tap(x);
-        const float upper = bilinear_mix(along, mask(down.first, along.first), mask(down.first, along.second));
-        const float lower = bilinear_mix(along, mask(down.second, along.first), mask(down.second, along.second));
-        foreground = rule(bilinear_mix(down, upper, lower));
+      const BilinearTap along = columns.tap(covered ? x : columns.begin);
+      std::uint32_t own = 0;  // bits of the lane's row
+      for (std::int64_t y = top; y < bottom; ++y) {
+        bool foreground = false;
+        if (covered) {
+          const BilinearTap down = rows.tap(y);
+          const float upper = bilinear_mix(along, mask(down.first, along.first), mask(down.first, along.second));
+          const float lower = bilinear_mix(along, mask(down.second, along.first), mask(down.second, along.second));
+          foreground = rule(bilinear_mix(down, upper, lower));
+        }
+        const std::uint32_t bits = __ballot_sync(kFullWarp, foreground);
+        if (lane_id() == y - top) own = bits;
       }
-      if (output.packed != nullptr) {
-        const unsigned bits = __ballot_sync(kFullWarp, foreground);
-        if (lane_id() == 0) reinterpret_cast<std::uint32_t*>(output.packed)[(i * h + y) * words + word] = bits;
-      } else if (covered) {
-        output.dense[(i * h + y) * w + x] = static_cast<std::uint8_t>(foreground);
-      }
+      output.store(i, top, bottom, word, own);
     }
   }
 }
@@ -76,7 +78,7 @@ void paste(const Context& context, const Image& masks, const PasteAxis* axes, co
            std::int64_t w, const MaskOutput& output) {
   const std::int64_t bands = (h + kRowsPerBlock - 1) / kRowsPerBlock;
   RM_LAUNCH(paste_masks_kernel<T>, bounded_grid(masks.n * bands), kThreads, 0, context.stream, masks.as<T>(), axes,
-            rule, h, w, output);
+            rule, WordOutput{output.dense, reinterpret_cast<std::uint32_t*>(output.packed), h, w});
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ void launch(const char* name, void (*kernel)(Params...), Extent grid, Extent blo
   static_assert(sizeof...(Params) == sizeof...(Args), "RM_LAUNCH: the kernel takes another number of arguments");
   if (grid.empty()) return;
 #ifdef RM_EMULATE
-  static_cast<void>(stream);
+  check(emu::note("launch", name, stream), name);
   const std::tuple<Params...> params(static_cast<Params>(args)...);
   emu::launch(reinterpret_cast<const void*>(kernel), name, grid.value, block.value, shared_bytes,
               [&] { std::apply(kernel, params); });

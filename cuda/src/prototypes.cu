@@ -67,6 +67,7 @@ __global__ void decode_prototypes_kernel(const T* prototypes, std::int64_t image
       const Foreground& foreground = decoding.foreground;
       const bool busy = __any_sync(kFullWarp, inside);
       WarpTally counts;
+      std::uint32_t own = 0;  // bits of the lane's row
       for (std::int64_t y = y_begin; y < y_end; ++y) {
         std::uint32_t bits = 0;
         if (busy && y >= pixels_down.begin && y < pixels_down.end) {
@@ -78,8 +79,9 @@ __global__ void decode_prototypes_kernel(const T* prototypes, std::int64_t image
             counts.add(y, bits, high, low);
           }
         }
-        output.store(i, y, word, bits);
+        if (lane_id() == y - y_begin) own = bits;
       }
+      output.store(i, y_begin, y_end, word, own);
       if (tally.fields != nullptr) counts.give(tally, i, word, strips.h, strips.w);
     }
     __syncthreads();  // the next strip's taps

@@ -5,13 +5,14 @@
 // the output rows that it is part of.
 #pragma once
 
+#include "pixel_bytes.cuh"
 #include "port.cuh"
 #include "rapidmask/upsample.hpp"
 #include "tiles.cuh"
 
 namespace rapidmask::cuda {
 
-inline constexpr int kStripRows = 32;                     // output rows that a warp takes at once
+inline constexpr int kStripRows = kWarpSize;  // output rows that a warp takes at once, and writes: one a lane
 inline constexpr int kStripWords = kThreads / kWarpSize;  // words of 32 columns, one a warp
 
 __device__ __forceinline__ float widened(float x) { return x; }
@@ -101,20 +102,22 @@ class ResampledColumn {
   Middle newer_middle_, older_middle_;
 };
 
-// Where a word of 32 columns goes, of row y of mask i.
+// Where words of 32 columns go.
 struct WordOutput {
   std::uint8_t* dense;
   std::uint32_t* packed;
   std::int64_t h, w;
 
-  __device__ void store(std::int64_t i, std::int64_t y, std::int64_t word, std::uint32_t bits) const {
-    const std::int64_t row = i * h + y;
+  // A word of the rows y_begin to y_end of mask i, at most as many as lanes, of which each has the bits of one.
+  __device__ void store(std::int64_t i, std::int64_t y_begin, std::int64_t y_end, std::int64_t word,
+                        std::uint32_t bits) const {
+    if (lane_id() >= y_end - y_begin) return;
+    const std::int64_t row = i * h + y_begin + lane_id(), x = word * kWarpSize;
     if (packed != nullptr) {
-      if (lane_id() == 0) packed[row * 2 * ((w + 63) / 64) + word] = bits;
-      return;
+      packed[row * 2 * ((w + 63) / 64) + word] = bits;
+    } else {
+      write_pixels(bits, dense + row * w + x, w - x);
     }
-    const std::int64_t x = word * kWarpSize + lane_id();
-    if (x < w) dense[row * w + x] = static_cast<std::uint8_t>(bits >> lane_id() & 1u);
   }
 };
 

@@ -109,15 +109,18 @@ void rle_boxes(const Context& context, const ConstRunLengths& runs, std::int64_t
             DeviceRuns{runs.counts, runs.offsets, runs.n, count}, runs.h, runs.w, boxes);
 }
 
-void rle_strings(const Context& context, const ConstRunLengths& runs, std::int64_t count, std::int64_t* ends,
-                 const MakeText& make_text) {
+void rle_strings(const Context& context, const ConstRunLengths& runs, std::int64_t count, const MakeText& make_text) {
   const DeviceRuns device_runs{runs.counts, runs.offsets, runs.n, count};
   auto* lengths = context.scratch<std::int64_t>(runs.n);
+  auto* ends = context.scratch<std::int64_t>(runs.n + 1);
   RM_LAUNCH(measure_strings_kernel, bounded_grid(runs.n), kThreads, 0, context.stream, device_runs, lengths);
   RM_LAUNCH(add_strings_kernel, 1, kScanThreads, 0, context.stream, lengths, runs.n, ends);
   const std::int64_t characters = context.to_host(ends + runs.n, 1).front();
-  std::uint8_t* text = make_text(characters);
-  RM_LAUNCH(write_strings_kernel, bounded_grid(runs.n), kThreads, 0, context.stream, device_runs, ends, text);
+  const Strings strings = make_text(characters);
+  check(cudaMemcpyAsync(strings.ends, ends, static_cast<std::size_t>(runs.n + 1) * sizeof *ends,
+                        cudaMemcpyDeviceToDevice, context.stream),
+        "cudaMemcpyAsync");
+  RM_LAUNCH(write_strings_kernel, bounded_grid(runs.n), kThreads, 0, context.stream, device_runs, ends, strings.text);
 }
 
 }  // namespace rapidmask::cuda

@@ -85,11 +85,7 @@ void argmax_classes(const Context& context, const View<const T>& logits, std::in
 void semantic_argmax(const Context& context, const Image& logits, std::int64_t classes, const ClassRule& rule,
                      const LabelImages& labels) {
   if (labels.n * labels.image_size() == 0) return;
-  std::int32_t* allowed = nullptr;
-  if (rule.count < classes) {
-    allowed = context.scratch<std::int32_t>(rule.count);
-    context.to_device(allowed, rule.classes, static_cast<std::size_t>(rule.count) * sizeof *allowed);
-  }
+  const std::int32_t* allowed = rule.count < classes ? context.table(rule.classes, rule.count) : nullptr;
   const ClassRule on_device{allowed, rule.count, rule.least, rule.void_label};
   visit_logits(logits.dtype, [&](auto type) {
     using T = typename decltype(type)::type;

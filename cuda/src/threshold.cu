@@ -1,9 +1,11 @@
 // Comparison with thresholds on a device: one launch for the whole batch, whatever the value is.
 //
-// A warp takes consecutive pixels, of a whole image for dense results and of a row for packed ones.
+// A warp takes consecutive pixels, of a whole image for dense results and of a row for packed ones. Its votes are words
+// of 32 pixels, of which dense results are written sixteen bytes a lane.
 
 #include "rapidmask/threshold.hpp"
 
+#include "pixel_bytes.cuh"
 #include "port.cuh"
 #include "tiles.cuh"
 
@@ -50,15 +52,23 @@ template <class T, class Test>
 __global__ void threshold_dense_kernel(const T* x, std::int64_t n, std::int64_t size, Test test, std::uint8_t* masks) {
   const std::int64_t chunks = chunks_of(size);
   for (std::int64_t k = first_warp(); k < n * chunks; k += warp_stride()) {
-    const std::int64_t i = k / chunks, first = (k - i * chunks) * kChunk + lane_id();
+    const std::int64_t i = k / chunks, first = (k - i * chunks) * kChunk;
     bool foreground[kTogether];
     for (int j = 0; j < kTogether; ++j) {
-      const std::int64_t p = first + j * kWarpSize;
+      const std::int64_t p = first + j * kWarpSize + lane_id();
       foreground[j] = p < size && test(x, i, p, size);
     }
+    unsigned bits = 0;  // lane j holds word j
     for (int j = 0; j < kTogether; ++j) {
-      const std::int64_t p = first + j * kWarpSize;
-      if (p < size) masks[i * size + p] = static_cast<std::uint8_t>(foreground[j]);
+      const unsigned vote = __ballot_sync(kFullWarp, foreground[j]);
+      if (lane_id() == j) bits = vote;
+    }
+    std::uint8_t* to = masks + i * size + first;
+    if (size - first >= kChunk && is_aligned(to, sizeof(uint4))) {
+      const unsigned half = __shfl_sync(kFullWarp, bits, lane_id() / 2) >> 16 * (lane_id() % 2);
+      if (lane_id() < 2 * kTogether) reinterpret_cast<uint4*>(to)[lane_id()] = sixteen_bytes(half);
+    } else if (lane_id() < kTogether) {
+      write_pixels(bits, to + lane_id() * kWarpSize, size - first - lane_id() * kWarpSize);
     }
   }
 }

@@ -310,12 +310,6 @@ __global__ void decide_integer_mean_kernel(View<const T> image, LocalWindow wind
   }
 }
 
-const double* weights_on_device(const Context& context, const std::vector<double>& weights) {
-  double* device = context.scratch<double>(static_cast<std::int64_t>(weights.size()));
-  context.to_device(device, weights.data(), weights.size() * sizeof(double));
-  return device;
-}
-
 // Both axes of a window of plain or Gaussian sums.
 struct Axes {
   Axis rows, columns;
@@ -325,7 +319,7 @@ Axes axes_of(const Context& context, LocalWindow window, LocalMethod method) {
   if (method != LocalMethod::gaussian) return {{window.h, nullptr}, {window.w, nullptr}};
   const auto axis = [&](std::int64_t size) {
     const std::vector<double> weights = gaussian_weights(size);
-    return Axis{2 * static_cast<std::int64_t>(weights.size()) - 1, weights_on_device(context, weights)};
+    return Axis{2 * static_cast<std::int64_t>(weights.size()) - 1, context.table(weights.data(), static_cast<std::int64_t>(weights.size()))};
   };
   const Axis rows = axis(window.h);
   return {rows, window.h == window.w ? rows : axis(window.w)};

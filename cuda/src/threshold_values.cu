@@ -27,18 +27,14 @@ T* filled(const Context& context, std::int64_t count, int byte) {
   return memory;
 }
 
+std::int64_t grid_of(std::int64_t items) { return (items + kThreads - 1) / kThreads; }
+
 std::int64_t parts_of(std::int64_t size) { return (size + kPixelsPerBlock - 1) / kPixelsPerBlock; }
 
 template <class T>
 Key* image_ranges(const Context& context, View<const T> image) {
   Key* const ranges = context.scratch<Key>(2 * image.n);
-  // Pairs of ~0 and 0: the bytes are set for two rows of an array, n wide.
-  const std::vector<Key> start = [&] {
-    std::vector<Key> keys(static_cast<std::size_t>(2 * image.n));
-    for (std::size_t i = 0; i < keys.size(); i += 2) keys[i] = ~Key{0};
-    return keys;
-  }();
-  context.to_device(ranges, start.data(), start.size() * sizeof(Key));
+  RM_LAUNCH(start_ranges_kernel, grid_of(image.n), kThreads, 0, context.stream, image.n, ranges);
   const std::int64_t parts = parts_of(image.image_size());
   RM_LAUNCH(reduce_range_kernel<T>, image.n * parts, kThreads, 0, context.stream, image, parts, ranges);
   return ranges;
@@ -74,9 +70,10 @@ void read_histograms(const Context& context, ThresholdMethod method, int classes
   }
 }
 
+// Throws for integers of 32 and 64 bits that span too many values.
 template <class T>
-void threshold_integers(const Context& context, ThresholdMethod method, int classes, View<const T> image,
-                        std::int32_t* statuses, double* values) {
+void threshold_integers(const Context& context, const char* function, ThresholdMethod method, int classes,
+                        View<const T> image, std::int32_t* statuses, double* values) {
   if (classes == 0 && method == ThresholdMethod::mean) {
     Key* const totals = filled<Key>(context, 2 * image.n, 0);
     const std::int64_t parts = parts_of(image.image_size());
@@ -90,19 +87,13 @@ void threshold_integers(const Context& context, ThresholdMethod method, int clas
     const Key* const ranges = image_ranges(context, image);
     const std::vector<Key> keys = context.to_host(ranges, 2 * image.n);
     Key widest = 0;
-    std::vector<std::int32_t> known(static_cast<std::size_t>(image.n), kPending);
+    std::vector<ThresholdStatus> known(static_cast<std::size_t>(image.n), ThresholdStatus::found);
     for (std::size_t i = 0; i < known.size(); ++i) {
       const Key range = keys[2 * i + 1] - keys[2 * i];
-      if (range >= static_cast<Key>(kMaxIntegerBins)) {
-        known[i] = static_cast<std::int32_t>(ThresholdStatus::too_many_bins);
-      }
+      if (range >= static_cast<Key>(kMaxIntegerBins)) known[i] = ThresholdStatus::too_many_bins;
       widest = std::max(widest, range);
     }
-    if (widest >= static_cast<Key>(kMaxIntegerBins)) {  // nothing is counted: the call will fail
-      for (std::int32_t& status : known) status = status == kPending ? 0 : status;
-      context.to_device(statuses, known.data(), known.size() * sizeof(std::int32_t));
-      return;
-    }
+    check_threshold_statuses(function, known);
     read_histograms(context, method, classes, image, ranges, static_cast<std::int64_t>(widest) + 1, statuses, values);
   }
 }
@@ -144,18 +135,24 @@ void threshold_floats(const Context& context, ThresholdMethod method, int classe
 }
 
 void threshold_batch(const Context& context, const char* function, ThresholdMethod method, int classes,
-                     const Image& image, double* values) {
+                     const Image& image, bool checks, double* values) {
   check_threshold_image(function, image);
   if (image.n == 0) return;
   std::int32_t* const statuses = filled<std::int32_t>(context, image.n, 0xff);  // kPending
   visit_dtype(image.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     if constexpr (std::is_integral_v<T>) {
-      threshold_integers(context, method, classes, image.as<T>(), statuses, values);
+      threshold_integers(context, function, method, classes, image.as<T>(), statuses, values);
     } else {
       threshold_floats(context, method, classes, image.as<T>(), statuses, values);
     }
   });
+  if (!checks) {
+    const std::int64_t each = classes == 0 ? 1 : classes - 1;
+    RM_LAUNCH(blank_values_kernel, grid_of(image.n * each), kThreads, 0, context.stream, image.n, each, statuses,
+              values);
+    return;
+  }
   std::vector<ThresholdStatus> found;
   for (const std::int32_t status : context.to_host(statuses, image.n)) {
     found.push_back(static_cast<ThresholdStatus>(status));
@@ -165,13 +162,13 @@ void threshold_batch(const Context& context, const char* function, ThresholdMeth
 
 }  // namespace
 
-void threshold_value(const Context& context, ThresholdMethod method, const Image& image, double* values) {
-  threshold_batch(context, threshold_function(method), method, 0, image, values);
+void threshold_value(const Context& context, ThresholdMethod method, const Image& image, bool checks, double* values) {
+  threshold_batch(context, threshold_function(method), method, 0, image, checks, values);
 }
 
-void threshold_multiotsu(const Context& context, const Image& image, int classes, double* values) {
+void threshold_multiotsu(const Context& context, const Image& image, int classes, bool checks, double* values) {
   check_threshold_classes(classes);
-  threshold_batch(context, "threshold_multiotsu", ThresholdMethod::otsu, classes, image, values);
+  threshold_batch(context, "threshold_multiotsu", ThresholdMethod::otsu, classes, image, checks, values);
 }
 
 }  // namespace rapidmask::cuda

@@ -55,6 +55,22 @@ RM_HOST_DEVICE std::uint64_t origin_from_key(Key key) {
   return std::is_signed_v<T> ? key ^ kSign : key;
 }
 
+__global__ void start_ranges_kernel(std::int64_t n, Key* ranges) {
+  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n;
+       i += std::int64_t{gridDim.x} * kThreads) {
+    ranges[2 * i] = ~Key{0};
+    ranges[2 * i + 1] = 0;
+  }
+}
+
+// The values of images that have none become NaN.
+__global__ void blank_values_kernel(std::int64_t n, std::int64_t each, const std::int32_t* statuses, double* values) {
+  for (std::int64_t k = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; k < n * each;
+       k += std::int64_t{gridDim.x} * kThreads) {
+    if (statuses[k / each] != 0) values[k] = no_threshold();
+  }
+}
+
 // ranges[2 i] and [2 i + 1] become the smallest and the largest key of image i; they start as ~0 and 0.
 template <class T>
 __global__ void reduce_range_kernel(View<const T> image, std::int64_t parts, Key* ranges) {

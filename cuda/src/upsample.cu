@@ -40,16 +40,18 @@ __global__ void upsample_masks_kernel(const T* logits, Upsampling upsampling, St
                                                 tap);
       const Foreground& foreground = upsampling.foreground;
       WarpTally counts;
+      std::uint32_t own = 0;  // bits of the lane's row
       for (std::int64_t y = y_begin; y < y_end; ++y) {
         const float value = column.value(rows[y - y_begin]);
         const std::uint32_t bits = __ballot_sync(kFullWarp, inside && foreground(value));
-        output.store(i, y, word, bits);
+        if (lane_id() == y - y_begin) own = bits;
         if (tally.fields != nullptr) {
           const std::uint32_t high = __ballot_sync(kFullWarp, inside && foreground.above(value, foreground.high));
           const std::uint32_t low = __ballot_sync(kFullWarp, inside && foreground.above(value, foreground.low));
           counts.add(y, bits, high, low);
         }
       }
+      output.store(i, y_begin, y_end, word, own);
       if (tally.fields != nullptr) counts.give(tally, i, word, strips.h, strips.w);
     }
     __syncthreads();  // the next strip's taps

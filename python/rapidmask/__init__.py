@@ -5,6 +5,7 @@ lengths); whatever takes masks takes any of the three. Arrays come from NumPy, t
 and results go back to the same library and device.
 """
 
+from ._arrays import use_stream
 from ._containers import PackedMasks, RLEMasks
 from ._cpu import version as __version__
 from ._dispatch import cuda_status
@@ -177,6 +178,7 @@ __all__ = [
     "unpack",
     "unpatch",
     "upsample_masks",
+    "use_stream",
     "watershed",
     "white_tophat",
 ]

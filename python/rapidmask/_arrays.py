@@ -6,7 +6,10 @@ for what is rare or what only the library can do: a contiguous copy, a new array
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -61,8 +64,9 @@ def contiguous_copy(array: Array) -> Array:
     if torch is not None and isinstance(array, torch.Tensor):
         return array.clone(memory_format=torch.contiguous_format)
     if is_on_cuda(array):
-        cupy = _cupy()
-        return cupy.array(array, order="C", copy=True)
+        with _working_on(array) as cupy:
+            copy = cupy.array(array, order="C", copy=True)
+        return copy if _is_cupys(array) else _OnStream(copy, current_stream(array))
     return np.array(np.from_dlpack(array), order="C", copy=True)
 
 
@@ -101,8 +105,7 @@ def empty(like: Array, shape: tuple[int, ...], dtype: str) -> Array:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(like, torch.Tensor):
         return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
-    cupy = _cupy()
-    with cupy.cuda.Device(cuda_device(like)):
+    with _working_on(like) as cupy:
         return cupy.empty(shape, dtype=dtype)
 
 
@@ -115,15 +118,91 @@ def cuda_device(array: Array) -> int:
     return int(cupy.cuda.runtime.pointerGetAttributes(pointer).device) if pointer else 0
 
 
+_stream: ContextVar[int | None] = ContextVar("rapidmask stream", default=None)
+
+
+@contextlib.contextmanager
+def use_stream(stream: Any) -> Iterator[None]:
+    """Within, let a stream of CUDA work on arrays whose library tells no current stream of its own.
+
+    Parameters
+    ----------
+    stream : int or object
+        The address of a stream, or what has one: ``__cuda_stream__`` (CUDA's Python libraries), ``cuda_stream``
+        (torch) or ``ptr`` (CuPy).
+
+    Returns
+    -------
+    context manager
+        Which holds for the thread, or task, that enters it.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+
+    Notes
+    -----
+    Arrays of torch and CuPy follow the current stream of their library, as everything else done with them: use
+    ``torch.cuda.stream`` and ``with cupy_stream:`` for these. Others run where their ``__cuda_array_interface__`` says
+    and, without a word from it, on the default stream.
+
+    Examples
+    --------
+    >>> import rapidmask
+    >>> with rapidmask.use_stream(0):
+    ...     pass
+    """
+    given = stream
+    if hasattr(stream, "__cuda_stream__"):
+        given = stream.__cuda_stream__()[1]
+    elif not isinstance(stream, int):
+        given = getattr(stream, "cuda_stream", getattr(stream, "ptr", None))
+    if not isinstance(given, int):
+        raise TypeError(f"use_stream: stream must be an integer or have one, got {stream!r}")
+    token = _stream.set(given)
+    try:
+        yield
+    finally:
+        _stream.reset(token)
+
+
+def _is_cupys(array: Array) -> bool:
+    return type(array).__module__.partition(".")[0] == "cupy"
+
+
+class _OnStream:
+    """An array of CuPy that stands for another library's, and so belongs to that one's stream."""
+
+    def __init__(self, array: Array, stream: int) -> None:
+        self.array = array
+        self.__cuda_array_interface__ = {**array.__cuda_array_interface__, "version": 3, "stream": stream}
+
+
+@contextlib.contextmanager
+def _working_on(array: Array) -> Iterator[Any]:
+    """Within, what CuPy copies and allocates belongs to the array's device and stream."""
+    cupy = _cupy()
+    with cupy.cuda.Device(cuda_device(array)):
+        if _is_cupys(array):
+            yield cupy
+            return
+        with cupy.cuda.ExternalStream(current_stream(array)):
+            yield cupy
+
+
 def current_stream(array: Array) -> int:
     """Return the address of the stream on which the array's library now works on the array's device."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return int(torch.cuda.current_stream(array.device).cuda_stream)
-    if type(array).__module__.partition(".")[0] == "cupy":
+    if _is_cupys(array):
         cupy = _cupy()
         with cupy.cuda.Device(cuda_device(array)):
             return int(cupy.cuda.get_current_stream().ptr)
+    chosen = _stream.get()
+    if chosen is not None:
+        return chosen
     interface = getattr(array, "__cuda_array_interface__", None)
     if interface is not None and interface.get("stream"):
         return int(interface["stream"])
@@ -162,14 +241,57 @@ def to_float64(array: Array) -> Array:
 
 def to_host(array: Array) -> HostArray:
     """Return the array as a NumPy array, copied from its device where it is not in host memory."""
-    if isinstance(array, np.ndarray):
-        return array
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np.asarray(array)
     if hasattr(array, "detach"):  # torch
         return np.asarray(array.detach().cpu())
     if is_on_cuda(array):
         cupy = _cupy()
         return np.asarray(cupy.asnumpy(array))
     return np.asarray(np.from_dlpack(array))
+
+
+def viewed(array: Array, dtype: str) -> Array:
+    """Return the memory of an array of bytes as one of another type."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return array.view(getattr(torch, dtype))
+    return array.view(dtype)
+
+
+def moved(array: Array, device: Any) -> Array:
+    """Return the array on another device, as `PackedMasks.to` describes."""
+    torch = sys.modules.get("torch")
+    name = str(device)
+    if torch is not None and isinstance(array, torch.Tensor):
+        return array.to(device)
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return to_host(array)
+    if kind != "cuda" or not (number.isdigit() or not number):
+        raise ValueError(f"to: device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+    if torch is not None and not is_on_cuda(array):
+        return torch.from_numpy(np.array(array)).to(device)
+    cupy = _cupy()
+    with cupy.cuda.Device(int(number)) if number else contextlib.nullcontext():
+        return cupy.asarray(array)
+
+
+def to_host_at_once(*arrays: Array) -> list[HostArray]:
+    """Return arrays of float64, integers or bool, with one copy where they are on a device; there as 64 bits each."""
+    if not is_on_cuda(arrays[0]):
+        return [to_host(array) for array in arrays]
+    torch = sys.modules.get("torch")
+    words = [viewed(array, "int64") if "float64" in str(array.dtype) else astype(array, "int64") for array in arrays]
+    of_torch = torch is not None and isinstance(arrays[0], torch.Tensor)
+    join: Any = torch.cat if torch is not None and of_torch else _cupy().concatenate
+    flat = [word.reshape(-1) for word in words]
+    joined = to_host(join(flat))
+    parts = np.split(joined, np.cumsum([len(one) for one in flat[:-1]]))
+    return [
+        (part.view(np.float64) if "float64" in str(array.dtype) else part).reshape(tuple(array.shape))
+        for part, array in zip(parts, arrays, strict=True)
+    ]
 
 
 def like(array: Array, values: HostArray) -> Array:

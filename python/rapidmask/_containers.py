@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
 
@@ -11,15 +12,16 @@ import numpy.typing as npt
 
 from . import _arrays, _cpu, _dispatch
 from ._arrays import Array
+from ._errors import integers_of, shown
 
 Size: TypeAlias = tuple[int, int]
 
 
 def _as_size(function: str, size: Sequence[SupportsIndex]) -> Size:
     try:
-        height, width = (int(extent.__index__()) for extent in size)
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"{function}: size must be two integers (H, W), got {size!r}") from None
+        height, width = integers_of(size, 2)
+    except (TypeError, ValueError):
+        raise ValueError(f"{function}: size must be two integers (H, W), got {shown(size)}") from None
     if height < 0 or width < 0:
         raise ValueError(f"{function}: size must not be negative, got {(height, width)}")
     return height, width
@@ -149,6 +151,26 @@ class PackedMasks:
             index = np.arange(len(self))[index].copy()  # torch has no such slices
         return PackedMasks._wrap(self.data[index], self.size)
 
+    def take(self, indices: Array) -> PackedMasks:
+        """Return the masks of some indices, without waiting for a device that has them.
+
+        Parameters
+        ----------
+        indices : array of integers, shape (K,)
+            Below the number of masks, in the library and on the device of these. A negative one stands for an empty
+            mask, as past the last of those that `mask_nms` gives with ``max_output``.
+
+        Returns
+        -------
+        PackedMasks
+            K masks.
+        """
+        if len(self) == 0:  # then there is but the empty mask
+            rows = np.zeros((len(indices), *self.data.shape[1:]), np.uint8)
+            return PackedMasks._wrap(_arrays.like(self.data, rows), self.size)
+        exists = indices >= 0
+        return PackedMasks._wrap(self.data[indices * exists] * exists[:, None, None], self.size)
+
     def __iter__(self) -> Iterator[PackedMasks]:
         return (self[i] for i in range(len(self)))
 
@@ -202,10 +224,14 @@ class PackedMasks:
 
     def __invert__(self) -> PackedMasks:
         row = self._tail()
-        if not isinstance(self.data, np.ndarray):
-            ones = _arrays.like(self.data, row)
-            return PackedMasks._wrap(self.data ^ ones, self.size)
-        return PackedMasks._wrap(self.data ^ row, self.size)
+        if isinstance(self.data, np.ndarray):
+            return PackedMasks._wrap(self.data ^ row, self.size)
+        data = ~self.data
+        used = (self.size[1] + 7) // 8
+        data[:, :, used:] = 0  # numbers, which go to a device without a copy of the host's
+        if self.size[1] % 8:
+            data[:, :, used - 1] &= int(row[used - 1])
+        return PackedMasks._wrap(data, self.size)
 
     def area(self) -> Array:
         """Return the number of pixels of each mask, int64 (N,)."""
@@ -216,18 +242,59 @@ class PackedMasks:
         return _dispatch.backend(self.data).masks_to_boxes(self.data, self.size[1])
 
     def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
-        """Return the masks as an array (N, H, W) of bool or uint8."""
+        """Return the masks as an array (N, H, W).
+
+        Parameters
+        ----------
+        dtype : bool or uint8
+            Type of the array; its values are 0 and 1.
+        """
         as_bool = _wants_bool("to_dense", dtype)
         return _dispatch.backend(self.data).unpack(self.data, self.size[1], as_bool, None)
+
+    def to(self, device: Any) -> PackedMasks:
+        """Return the masks on another device.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            "cpu", "cuda" or "cuda:N".
+
+        Returns
+        -------
+        PackedMasks
+            Arrays of torch stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that
+            is imported and as CuPy's where not.
+        """
+        return PackedMasks._wrap(_arrays.moved(self.data, device), self.size)
+
+    def cpu(self) -> PackedMasks:
+        """Return the masks in host memory, as `to` does."""
+        return self.to("cpu")
+
+    def cuda(self, device: int | None = None) -> PackedMasks:
+        """Return the masks on a CUDA device, as `to` does.
+
+        Parameters
+        ----------
+        device : int, optional
+            Its number, the current one by default.
+        """
+        return self.to("cuda" if device is None else f"cuda:{device}")
 
     def to_packed(self) -> PackedMasks:
         """Return these masks themselves."""
         return self
 
-    def to_rle(self) -> RLEMasks:
-        """Return the masks as run lengths, on the same device."""
-        counts, offsets = _dispatch.backend(self.data).rle_encode(self.data, self.size[1])
-        return RLEMasks._wrap(counts, offsets, self.size)
+    def to_rle(self, *, capacity: int | None = None) -> RLEMasks:
+        """Return the masks as run lengths, on the same device.
+
+        Parameters
+        ----------
+        capacity : int, optional
+            As `rle_encode` takes it.
+        """
+        return encoded(self.data, self.size[1], self.size, capacity, "rle_encode")
 
 
 class RLEMasks:
@@ -251,7 +318,12 @@ class RLEMasks:
     Notes
     -----
     Runs are kept in canonical form, in which no run but the first is empty: other runs are rewritten, so that equal
-    masks have equal runs. Set operations as for `PackedMasks`, on the runs. Memory is 4 bytes a run and 8 a mask.
+    masks have equal runs. Set operations as for `PackedMasks`: on the host on the runs, on a device by way of bits.
+    Memory is 4 bytes a run and 8 a mask.
+
+    Masks that were encoded on a device with a capacity may have more counts than runs, and their last offset more runs
+    than counts: then the last masks are cut short, which `overflowed` tells on the device and everything that comes to
+    the host (`to`, `to_coco`, ``==``, indexing, pickling) raises as ValueError.
 
     Examples
     --------
@@ -263,13 +335,14 @@ class RLEMasks:
     [{'size': [3, 3], 'counts': '013000'}]
     """
 
-    __slots__ = ("counts", "offsets", "size")
+    __slots__ = ("_buffer", "counts", "offsets", "size")
     __hash__ = None  # type: ignore[assignment]
     __array_ufunc__ = None  # as of PackedMasks
 
     counts: Array
     offsets: Array
     size: Size
+    _buffer: Array | None  # on a device: bytes of which offsets and counts are views, where counts may be spare
 
     def __init__(self, counts: Array, offsets: Array, size: Sequence[SupportsIndex]) -> None:
         height, width = _as_size("RLEMasks", size)
@@ -280,6 +353,7 @@ class RLEMasks:
         else:
             self.counts, self.offsets = _cpu.rle_canonical(counts, offsets, height, width, "RLEMasks")
         self.size = (height, width)
+        self._buffer = None
 
     @classmethod
     def _wrap(cls, counts: Array, offsets: Array, size: Size) -> RLEMasks:
@@ -288,7 +362,24 @@ class RLEMasks:
         masks.counts = counts
         masks.offsets = offsets
         masks.size = size
+        masks._buffer = None
         return masks
+
+    @classmethod
+    def _within(cls, buffer: Array, count: int, size: Size) -> RLEMasks:
+        """Make one of bytes: the offsets of so many masks, then counts, of which the last may be spare."""
+        end = 8 * (count + 1)
+        masks = cls._wrap(_arrays.viewed(buffer[end:], "uint32"), _arrays.viewed(buffer[:end], "int64"), size)
+        masks._buffer = buffer
+        return masks
+
+    def _settled(self) -> RLEMasks:
+        """Return the masks without spare counts, whose number has to be waited for."""
+        if self._buffer is None:
+            return self
+        needed = int(self.offsets[-1])
+        check_capacity("RLEMasks", needed, int(self.counts.shape[0]))
+        return RLEMasks._wrap(self.counts[:needed], self.offsets, self.size)
 
     @classmethod
     def from_coco(cls, rles: Sequence[dict[str, Any]], size: Sequence[SupportsIndex] | None = None) -> RLEMasks:
@@ -313,7 +404,11 @@ class RLEMasks:
         ValueError
             If a dictionary lacks an entry, sizes differ, or counts cannot be read or do not add up to H·W.
         """
-        counts, offsets, extents = _cpu.rle_from_coco(list(rles))
+        try:
+            listed = iter(rles)
+        except TypeError:
+            raise TypeError(f"from_coco: rles must be a sequence of dictionaries, got {shown(rles)}") from None
+        counts, offsets, extents = _cpu.rle_from_coco(list(listed))
         sizes = set(map(tuple, np.unique(extents, axis=0).tolist()))
         if size is not None:
             sizes.add(_as_size("from_coco", size))
@@ -332,14 +427,18 @@ class RLEMasks:
 
         Returns
         -------
-        list of {"size": [H, W], "counts": ...}
+        list of dict
+            ``{"size": [H, W], "counts": ...}`` for each mask.
         """
-        if counts not in ("bytes", "str", "list"):
-            raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {counts!r}")
+        if not isinstance(counts, str) or counts not in ("bytes", "str", "list"):
+            raise ValueError(f"to_coco: counts must be 'bytes', 'str' or 'list', got {shown(counts)}")
+        if self._buffer is not None:
+            return self.to("cpu").to_coco(counts)
         module = _dispatch.backend(self.counts)
         if counts != "list" and hasattr(module, "rle_strings"):  # written on the device, copied once
-            text, ends = map(_arrays.to_host, module.rle_strings(self.counts, self.offsets))
-            return _cpu.rle_strings_to_coco(text, ends, *self.size, counts == "str")
+            text = _arrays.to_host(module.rle_strings(self.counts, self.offsets))
+            end = 8 * (len(self) + 1)
+            return _cpu.rle_strings_to_coco(text[end:], text[:end].view(np.int64), *self.size, counts == "str")
         sizes = np.full((len(self), 2), self.size, np.int64)
         return _cpu.rle_to_coco(_arrays.to_host(self.counts), _arrays.to_host(self.offsets), sizes, counts)
 
@@ -348,6 +447,8 @@ class RLEMasks:
 
     def __getitem__(self, index: Any) -> RLEMasks:
         """Return the masks that an integer, slice, boolean array or list of integers selects."""
+        if self._buffer is not None:
+            return self._settled()[index]
         if _is_number(index):
             i = index.__index__()
             if not -len(self) <= i < len(self):
@@ -383,6 +484,8 @@ class RLEMasks:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RLEMasks):
             return NotImplemented
+        if self._buffer is not None or other._buffer is not None:
+            return self._settled() == other._settled()
         return (
             self.size == other.size
             and np.array_equal(_arrays.to_host(self.offsets), _arrays.to_host(other.offsets))
@@ -390,12 +493,17 @@ class RLEMasks:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RLEMasks._wrap, (_arrays.to_host(self.counts), _arrays.to_host(self.offsets), self.size)
+        masks = self.to("cpu")
+        return RLEMasks._wrap, (_arrays.to_host(masks.counts), _arrays.to_host(masks.offsets), self.size)
 
     def __copy__(self) -> RLEMasks:
-        return RLEMasks._wrap(self.counts, self.offsets, self.size)
+        masks = RLEMasks._wrap(self.counts, self.offsets, self.size)
+        masks._buffer = self._buffer
+        return masks
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RLEMasks:
+        if self._buffer is not None:
+            return RLEMasks._within(copy.deepcopy(self._buffer, memo), len(self), self.size)
         return RLEMasks._wrap(copy.deepcopy(self.counts, memo), copy.deepcopy(self.offsets, memo), self.size)
 
     def _combine(self, other: object, operation: str) -> RLEMasks:
@@ -407,6 +515,9 @@ class RLEMasks:
             raise ValueError(
                 f"RLEMasks {operation}: both sides must hold as many masks, or one, got {len(self)} and {len(other)}"
             )
+        if _arrays.is_on_cuda(self.counts):
+            result: PackedMasks = _OPERATORS[operation](self.to_packed(), other.to_packed())
+            return result.to_rle()
         module = _dispatch.host_backend(f"RLEMasks {operation}", self.counts)
         counts, offsets = module.rle_combine(
             self.counts, self.offsets, other.counts, other.offsets, *self.size, operation
@@ -429,12 +540,19 @@ class RLEMasks:
         height, width = self.size
         if height * width == 0:
             return self
+        if _arrays.is_on_cuda(self.counts):
+            return (~self.to_packed()).to_rle()
         full = RLEMasks._wrap(
             _arrays.like(self.counts, np.array([0, height * width], np.uint32)),
             _arrays.like(self.offsets, np.array([0, 2], np.int64)),
             self.size,
         )
         return full._combine(self, "-")
+
+    @property
+    def overflowed(self) -> Any:
+        """Whether there are more runs than counts to hold them: a bool, on a device an array () of bool there."""
+        return self.offsets[-1] > self.counts.shape[0] if _arrays.is_on_cuda(self.offsets) else False
 
     def area(self) -> Array:
         """Return the number of pixels of each mask, int64 (N,)."""
@@ -445,7 +563,13 @@ class RLEMasks:
         return _dispatch.backend(self.counts).rle_boxes(self.counts, self.offsets, *self.size)
 
     def to_dense(self, dtype: npt.DTypeLike = bool) -> Array:
-        """Return the masks as an array (N, H, W) of bool or uint8."""
+        """Return the masks as an array (N, H, W).
+
+        Parameters
+        ----------
+        dtype : bool or uint8
+            Type of the array; its values are 0 and 1.
+        """
         as_bool = _wants_bool("to_dense", dtype)
         module = _dispatch.backend(self.counts)
         return module.rle_decode(self.counts, self.offsets, *self.size, "bool" if as_bool else "uint8", None, None)
@@ -457,9 +581,69 @@ class RLEMasks:
             module.rle_decode(self.counts, self.offsets, *self.size, "packed", None, None), self.size
         )
 
+    def to(self, device: Any) -> RLEMasks:
+        """Return the masks on another device.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            "cpu", "cuda" or "cuda:N".
+
+        Returns
+        -------
+        RLEMasks
+            Arrays of torch stay torch's. Others come to the host as NumPy's, and go to a device as torch's where that
+            is imported and as CuPy's where not. One synchronisation and one copy for masks that a device encoded
+            within a capacity.
+
+        Raises
+        ------
+        ValueError
+            If there were more runs than the capacity that masks were encoded with.
+        """
+        if self._buffer is None:
+            counts, offsets = _arrays.moved(self.counts, device), _arrays.moved(self.offsets, device)
+            return RLEMasks._wrap(counts, offsets, self.size)
+        there = RLEMasks._within(_arrays.moved(self._buffer, device), len(self), self.size)
+        return there if _arrays.is_on_cuda(there.counts) else there._settled()
+
+    def cpu(self) -> RLEMasks:
+        """Return the masks in host memory, as `to` does."""
+        return self.to("cpu")
+
+    def cuda(self, device: int | None = None) -> RLEMasks:
+        """Return the masks on a CUDA device, as `to` does.
+
+        Parameters
+        ----------
+        device : int, optional
+            Its number, the current one by default.
+        """
+        return self.to("cuda" if device is None else f"cuda:{device}")
+
     def to_rle(self) -> RLEMasks:
         """Return these masks themselves."""
         return self
+
+
+_OPERATORS = {"&": operator.and_, "|": operator.or_, "^": operator.xor, "-": operator.sub}
+
+
+def check_capacity(function: str, needed: int, capacity: int | None) -> None:
+    """Raise if masks have more runs than there was to be room for."""
+    if capacity is not None and needed > capacity:
+        raise ValueError(f"{function}: capacity must be at least the {needed} runs of the masks, got {capacity}")
+
+
+def encoded(masks: Array, width: int | None, size: Size, capacity: int | None, function: str) -> RLEMasks:
+    """Encode dense masks, or the bits of packed ones of a width; with a capacity on a device without waiting."""
+    module = _dispatch.backend(masks)
+    if capacity is None or not _arrays.is_on_cuda(masks):
+        counts, offsets = module.rle_encode(masks, width)
+        check_capacity(function, int(counts.shape[0]), capacity)
+        return RLEMasks._wrap(counts, offsets, size)
+    buffer = module.rle_encode_within(masks, width, capacity)
+    return RLEMasks._within(buffer, (int(buffer.shape[0]) - 4 * capacity) // 8 - 1, size)
 
 
 def _is_number(index: Any) -> TypeGuard[SupportsIndex]:
@@ -475,7 +659,7 @@ def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "biu":
         raise TypeError(
-            f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {index!r}"
+            f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {shown(index)}"
         )
     return array
 
@@ -488,7 +672,7 @@ def _wants_bool(function: str, dtype: npt.DTypeLike) -> bool:
         return True
     if name == "uint8":
         return False
-    raise TypeError(f"{function}: dtype must be bool or uint8, got {dtype!r}")
+    raise TypeError(f"{function}: dtype must be bool or uint8, got {shown(dtype)}")
 
 
 def _place(array: Array) -> str:

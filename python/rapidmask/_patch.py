@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from ._errors import shown
 from ._upstream import Around, Upstream
+from .ops._masks import as_flag
 
 # The module of `rapidmask.compat` that stands in for each library.
 _COMPAT = {
@@ -38,8 +42,11 @@ class _Replaced(NamedTuple):
     function: Any
 
 
-class _State(NamedTuple):
-    patches: int  # in place
+@dataclasses.dataclass(eq=False)
+class _State:
+    """What is in place for a library, as long as one of its patches lasts."""
+
+    patches: int
     replaced: list[_Replaced]
     aliases: str  # the package whose modules may have imported what was replaced, or ""
 
@@ -57,8 +64,8 @@ class Patch:
         The functions that are rapidmask's while the patch lasts, as ``"module:name"``.
     """
 
-    def __init__(self, libraries: tuple[str, ...], replaced: tuple[str, ...]) -> None:
-        self._libraries = libraries
+    def __init__(self, entered: list[tuple[str, _State]], replaced: tuple[str, ...]) -> None:
+        self._entered = entered
         self.replaced = replaced
 
     def __enter__(self) -> Patch:
@@ -70,16 +77,20 @@ class Patch:
         self.undo()
 
     def undo(self) -> None:
-        """Take this patch away; once is enough."""
-        libraries, self._libraries = self._libraries, ()
+        """Take this patch away; once is enough.
+
+        A function that someone else replaced since stays as they left it, which is a RuntimeWarning.
+        """
         with _lock:
-            for library in libraries:
-                _leave(library)
+            entered, self._entered = self._entered, []
+            kept = [name for library, state in entered for name in _leave(library, state)]
+        _warn_of(kept)
 
     def __repr__(self) -> str:
-        if not self._libraries:
+        if not self._entered:
             return "<rapidmask.Patch: undone>"
-        return f"<rapidmask.Patch of {', '.join(self._libraries)}: {len(self.replaced)} functions>"
+        libraries = ", ".join(library for library, _ in self._entered)
+        return f"<rapidmask.Patch of {libraries}: {len(self.replaced)} functions>"
 
 
 def patch(*libraries: str, force: bool = False) -> Patch:
@@ -124,18 +135,18 @@ def patch(*libraries: str, force: bool = False) -> Patch:
     if not libraries:
         raise ValueError(f"patch: name at least one library of {', '.join(_COMPAT)}")
     _check("patch", libraries)
-    entered: list[str] = []
+    force = as_flag("patch", "force", force)
+    entered: list[tuple[str, _State]] = []
     with _lock:
         try:
             for library in libraries:
-                _enter(library, force)
-                entered.append(library)
+                entered.append((library, _enter(library, force)))
         except BaseException:
-            for library in entered:
-                _leave(library)
+            for library, state in entered:
+                _leave(library, state)
             raise
         names = tuple(sorted(_name(entry) for library in libraries for entry in _patched[library].replaced))
-    return Patch(libraries, names)
+    return Patch(entered, names)
 
 
 def unpatch(*libraries: str) -> None:
@@ -153,31 +164,37 @@ def unpatch(*libraries: str) -> None:
     """
     _check("unpatch", libraries)
     with _lock:
-        for library in libraries or tuple(_patched):
-            if library in _patched:
-                _restore(_patched.pop(library))
+        states = [_patched.pop(library) for library in libraries or tuple(_patched) if library in _patched]
+        kept = [name for state in states for name in _restore(state)]
+    _warn_of(kept)
 
 
 def _check(function: str, libraries: tuple[str, ...]) -> None:
     for library in libraries:
-        if library not in _COMPAT:
-            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {library!r}")
+        if not isinstance(library, str) or library not in _COMPAT:
+            raise ValueError(f"{function}: libraries must be of {', '.join(_COMPAT)}, got {shown(library)}")
 
 
-def _enter(library: str, force: bool) -> None:
+def _enter(library: str, force: bool) -> _State:
     if library in _patched:
-        state = _patched[library]
-        _patched[library] = state._replace(patches=state.patches + 1)
-        return
+        _patched[library].patches += 1
+        return _patched[library]
     upstream: Upstream = importlib.import_module(f"rapidmask.compat.{_COMPAT[library]}").UPSTREAMS[library]
     if not force:
         _check_version(library, upstream)
     replaced = list(_resolved(library, upstream, force))
-    for entry in replaced:
-        setattr(entry.owner, entry.name, entry.function)
-    _patched[library] = _State(1, replaced, library if upstream.aliases else "")
-    if upstream.aliases:
-        _rename(library, {id(entry.original): entry.function for entry in replaced})
+    state = _State(1, [], library if upstream.aliases else "")
+    try:
+        for entry in replaced:
+            setattr(entry.owner, entry.name, entry.function)
+            state.replaced.append(entry)
+        if upstream.aliases:
+            _rename(library, {id(entry.original): entry.function for entry in replaced})
+    except BaseException:
+        _restore(state)
+        raise
+    _patched[library] = state
+    return state
 
 
 def _check_version(library: str, upstream: Upstream) -> None:
@@ -248,26 +265,38 @@ def _served(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
     return call
 
 
-def _leave(library: str) -> None:
-    if library not in _patched:
-        return
-    state = _patched[library]
-    if state.patches > 1:
-        _patched[library] = state._replace(patches=state.patches - 1)
-        return
+def _leave(library: str, state: _State) -> list[str]:
+    """Take one patch of a library away, unless `unpatch` did; return what `_restore` does."""
+    if _patched.get(library) is not state:
+        return []
+    state.patches -= 1
+    if state.patches:
+        return []
     del _patched[library]
-    _restore(state)
+    return _restore(state)
 
 
-def _restore(state: _State) -> None:
+def _restore(state: _State) -> list[str]:
+    """Put upstream's functions back; return the names of those that are someone else's by now, and stay."""
+    kept = []
     for entry in state.replaced:
-        if entry.original is _ABSENT:
+        held = vars(entry.owner) if isinstance(entry.owner, type) else entry.owner.__dict__
+        if held.get(entry.name, _ABSENT) is not entry.function:
+            kept.append(_name(entry))
+        elif entry.original is _ABSENT:
             delattr(entry.owner, entry.name)
         else:
             setattr(entry.owner, entry.name, entry.original)
     if state.aliases:  # those of modules that were imported since, too
         originals = {id(entry.function): entry.original for entry in state.replaced if entry.original is not _ABSENT}
         _rename(state.aliases, originals)
+    return kept
+
+
+def _warn_of(kept: list[str]) -> None:
+    if kept:
+        names = f"{', '.join(kept)} {'was' if len(kept) == 1 else 'were'}"
+        warnings.warn(f"unpatch: {names} replaced by someone else since, and stays so", RuntimeWarning, stacklevel=3)
 
 
 def _name(entry: _Replaced) -> str:

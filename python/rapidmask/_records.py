@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import _arrays
 from ._containers import PackedMasks, RLEMasks, Size, _as_size
+from ._errors import shown
 from .ops.polygon import masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_encode
 
@@ -165,7 +166,9 @@ def coco_annotations(
     [[0, 0, 0, 2, 1, 2, 1, 1, 2, 1, 2, 0]]
     """
     if segmentation not in _FORMS:
-        raise ValueError(f"coco_annotations: segmentation must be one of {', '.join(_FORMS)}, got {segmentation!r}")
+        raise ValueError(
+            f"coco_annotations: segmentation must be one of {', '.join(_FORMS)}, got {shown(segmentation)}"
+        )
     runs = _as_rle("coco_annotations", masks)
     pixels: list[Any]
     if segmentation == "polygons":
@@ -404,13 +407,13 @@ def _ring(i: int, shape: Any) -> npt.NDArray[np.float64] | None:
     if kind in _WITHOUT_AREA:
         return None
     if kind not in _AREAS:
-        raise ValueError(f"{where} must be of one of {', '.join(_AREAS + _WITHOUT_AREA)}, got {kind!r}")
+        raise ValueError(f"{where} must be of one of {', '.join(_AREAS + _WITHOUT_AREA)}, got {shown(kind)}")
     try:
         points = np.asarray(shape["points"], np.float64)
     except (TypeError, ValueError):
         points = np.zeros(0)
     if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"{where} must have points [x, y], got {shape['points']!r}")
+        raise ValueError(f"{where} must have points [x, y], got {shown(shape['points'])}")
     allowed = {"polygon": range(3, 2**31), "rectangle": (2, 4), "circle": (2,)}[kind]
     if len(points) not in allowed:
         least = {"polygon": "at least 3", "rectangle": "2 or 4", "circle": "2"}[kind]

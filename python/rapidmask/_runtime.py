@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 
 from . import _cpu
+from ._errors import shown
+from .ops._masks import as_name
 
 
 def get_num_threads() -> int:
@@ -36,7 +38,7 @@ def set_num_threads(count: int) -> None:
     try:
         number = operator.index(count)
     except TypeError:
-        raise TypeError(f"set_num_threads: count must be an integer, got {count!r}") from None
+        raise TypeError(f"set_num_threads: count must be an integer, got {shown(count)}") from None
     _cpu.set_num_threads(number)
 
 
@@ -63,7 +65,7 @@ def set_isa(name: str) -> None:
     ValueError
         If the processor does not have it.
     """
-    _cpu.set_isa(name)
+    _cpu.set_isa(as_name("set_isa", "name", name))
 
 
 # What the environment asks for wrongly is told at import, not in the middle of a job.

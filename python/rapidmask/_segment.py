@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,9 @@ from . import (
     threshold_sauvola,
     threshold_triangle,
     threshold_yen,
+    upsample_masks,
 )
+from .io import pillow
 
 Grey = npt.NDArray[Any]
 LARGEST_DEFAULT_BLOCK = 101
@@ -52,6 +55,11 @@ class Options:
         Side of the window of local methods, odd; None for an eighth of the picture's shorter side, at most 101.
     offset : float
         Subtracted from the local threshold of "local" and "adaptive".
+    denoise : {"median", "gaussian"} or None
+        The filter before the threshold: the median of 3 by 3 pixels, or a Gaussian of one pixel.
+    resize : int or None
+        Pictures whose longer side has more pixels are shrunk to that many before the threshold, and the mask is brought
+        back to the picture's size.
     """
 
     invert: bool = False
@@ -60,6 +68,8 @@ class Options:
     connectivity: int = 8
     block_size: int | None = None
     offset: float = 0.0
+    denoise: Literal["median", "gaussian"] | None = None
+    resize: int | None = None
 
     def block(self, grey: Grey) -> int:
         """Return the window's side for a picture."""
@@ -149,6 +159,37 @@ METHODS: dict[str, Method] = {
 }
 
 
+def shrink(grey: Grey, longest: int) -> Grey:
+    """Return a picture whose longer side is at most ``longest``, by Pillow's antialiased bilinear filter."""
+    if max(grey.shape) <= longest:
+        return grey
+    height, width = (max(1, round(side * longest / max(grey.shape))) for side in grey.shape)
+    image_module = pillow("Image")
+    picture = image_module.fromarray(grey if grey.dtype == np.uint8 else grey.astype(np.float32))
+    small = np.asarray(picture.resize((width, height), image_module.Resampling.BILINEAR))
+    return (np.rint(small) if grey.dtype.kind in "iu" else small).astype(grey.dtype)
+
+
+def denoise(grey: Grey, kind: Literal["median", "gaussian"]) -> Grey:
+    """Return a picture filtered by Pillow where it has 8 bits, else by SciPy.
+
+    Raises
+    ------
+    ImportError
+        If SciPy is needed and missing.
+    """
+    if grey.dtype == np.uint8:
+        filters = pillow("ImageFilter")
+        by = filters.MedianFilter(3) if kind == "median" else filters.GaussianBlur(1)
+        return np.asarray(pillow("Image").fromarray(grey).filter(by))
+    try:
+        ndimage = importlib.import_module("scipy.ndimage")
+    except ImportError as error:
+        raise ImportError(f"filtering pictures of {grey.dtype} needs SciPy: pip install scipy") from error
+    filtered: Grey = ndimage.median_filter(grey, 3) if kind == "median" else ndimage.gaussian_filter(grey, 1)
+    return filtered
+
+
 def segment(grey: Grey, method: str, options: Options) -> Segmentation:
     """Find the components of a picture's foreground.
 
@@ -171,7 +212,12 @@ def segment(grey: Grey, method: str, options: Options) -> Segmentation:
         If the method finds no threshold in this picture.
     """
     start = time.perf_counter()
-    mask, value = METHODS[method](grey, options)
+    seen = shrink(grey, options.resize) if options.resize else grey
+    if options.denoise:
+        seen = denoise(seen, options.denoise)
+    mask, value = METHODS[method](seen, options)
+    if mask.shape != grey.shape:
+        mask = np.asarray(upsample_masks(mask.astype(np.float32), grey.shape, threshold=0.5))
     if options.invert:
         mask = ~mask
     if options.fill_holes:

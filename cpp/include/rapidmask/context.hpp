@@ -29,8 +29,18 @@ struct Context {
     return static_cast<T*>(allocate(owner, static_cast<std::size_t>(count > 0 ? count : 1) * sizeof(T)));
   }
 
-  // Copies to the device from host memory that may be changed as soon as this returns.
-  void to_device(void* device, const void* host, std::size_t bytes) const;
+  // Writes a small table of the host's to the device, in multiples of four bytes; it may be changed as soon as this
+  // returns. A launch for every 3840 bytes.
+  void write_table(void* device, const void* table, std::size_t bytes) const;
+
+  // The same to new scratch.
+  template <class T>
+  const T* table(const T* values, std::int64_t count) const {
+    static_assert(sizeof(T) % 4 == 0, "tables are of multiples of four bytes");
+    T* device = scratch<T>(count);
+    if (count > 0) write_table(device, values, static_cast<std::size_t>(count) * sizeof(T));
+    return device;
+  }
 
   // Waits for the stream. Only for what must reach Python: an error in the data, a size that is data.
   void to_host(void* host, const void* device, std::size_t bytes) const;

@@ -131,7 +131,7 @@ void mask_nmm(const Context&, const Masks& masks, const double* scores, const st
               OverlapMetric metric, const MakeGroups& make_groups);
 }  // namespace cpu
 
-// Those that make room for what is kept or grouped wait for the stream once.
+// Those that make room for what is kept or grouped wait for the stream once; overlap_device.hpp has twins that do not.
 namespace cuda {
 void mask_iou(const Context&, const Masks& a, const Masks* b, OverlapMetric metric, const std::uint8_t* iscrowd,
               double* overlaps);

@@ -127,18 +127,24 @@ inline void check_threshold_statuses(const char* function, const std::vector<Thr
   }
 }
 
+// What an image that has no value is given where that is not an error.
+RM_HOST_DEVICE double no_threshold() { return __builtin_nan(""); }
+
 // --- The twins: `values` has n numbers, or n × (classes − 1). ---
+//
+// `checks`: throw std::invalid_argument for the first image that has no value; else it is NaN, but for integers of too
+// wide a span, which are refused in any case.
 
 namespace cpu {
-void threshold_value(const Context& context, ThresholdMethod method, const Image& image, double* values);
-void threshold_multiotsu(const Context& context, const Image& image, int classes, double* values);
+void threshold_value(const Context& context, ThresholdMethod method, const Image& image, bool checks, double* values);
+void threshold_multiotsu(const Context& context, const Image& image, int classes, bool checks, double* values);
 }  // namespace cpu
 
-// image.data and `values` are on the device. Both wait for the stream at the end, to read which images have no value;
-// integers of 32 and 64 bits wait for their range first, and li on floats after every eight iterations.
+// image.data and `values` are on the device. With `checks` both wait for the stream at the end, to read which images
+// have no value; integers of 32 and 64 bits wait for their range first, and li on floats after every eight iterations.
 namespace cuda {
-void threshold_value(const Context& context, ThresholdMethod method, const Image& image, double* values);
-void threshold_multiotsu(const Context& context, const Image& image, int classes, double* values);
+void threshold_value(const Context& context, ThresholdMethod method, const Image& image, bool checks, double* values);
+void threshold_multiotsu(const Context& context, const Image& image, int classes, bool checks, double* values);
 }  // namespace cuda
 
 }  // namespace rapidmask

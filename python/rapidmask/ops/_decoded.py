@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, Size
-from ._masks import Masks, Output, check_number, check_output
+from .._containers import PackedMasks, RLEMasks, Size, check_capacity
+from .._errors import integers_of, shown
+from ._masks import Masks, Output, check_number, check_output, is_one_of
 
 Activation: TypeAlias = Literal["sigmoid"] | None
 
@@ -41,10 +42,10 @@ def check_options(
     function: str, op: str, activation: str | None, output: Output, out: Array | None, threshold: float
 ) -> float:
     """Raise unless names are known and go together; return the threshold as a number."""
-    if op != ">" and op != ">=":
-        raise ValueError(f"{function}: op must be '>' or '>=', got {op!r}")
-    if activation is not None and activation != "sigmoid":
-        raise ValueError(f"{function}: activation must be None or 'sigmoid', got {activation!r}")
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"{function}: op must be '>' or '>=', got {shown(op)}")
+    if activation is not None and not is_one_of(activation, ("sigmoid",)):
+        raise ValueError(f"{function}: activation must be None or 'sigmoid', got {shown(activation)}")
     check_output(function, output)
     if output == "rle" and out is not None:
         raise ValueError(f"{function}: out must be None when output is 'rle'")
@@ -54,22 +55,23 @@ def check_options(
 def as_extents(function: str, name: str, extents: Any) -> Size:
     """Return two integers (height, width)."""
     try:
-        height, width = (int(extent.__index__()) for extent in extents)
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"{function}: {name} must be two integers (height, width), got {extents!r}") from None
+        height, width = integers_of(extents, 2)
+    except (TypeError, ValueError):
+        raise ValueError(f"{function}: {name} must be two integers (height, width), got {shown(extents)}") from None
     return height, width
 
 
 def given_back(
-    result: tuple[Any, Any, Any, Any], size: Size, output: Output, return_stats: bool
+    result: tuple[Any, Any, Any, Any], size: Size, output: Output, return_stats: bool, capacity: int | None = None
 ) -> Masks | tuple[Masks, MaskStatistics]:
     """Return what a module made: masks of the form that was asked for, with their statistics if they were."""
     masks, areas, boxes, stability = result
     if output in ("packed", "rle"):
         if isinstance(masks, tuple):
             counts, offsets = masks
+            check_capacity("rle_encode", int(counts.shape[0]), capacity)
             masks = RLEMasks._wrap(counts, offsets, size)
         else:
             packed = PackedMasks._wrap(masks, size)
-            masks = packed.to_rle() if output == "rle" else packed
+            masks = packed.to_rle(capacity=capacity) if output == "rle" else packed
     return (masks, MaskStatistics(areas, boxes, stability)) if return_stats else masks

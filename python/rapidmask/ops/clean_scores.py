@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import check_connectivity, check_number
+from ._masks import as_flag, check_connectivity, check_number
 
 _MAX_AREA = 2**63 - 1
 
@@ -110,8 +110,8 @@ def clean_scores(
         largest_sprinkle,
         hole,
         sprinkle,
-        bool(sprinkles_after_holes),
-        bool(keep_half),
+        as_flag("clean_scores", "sprinkles_after_holes", sprinkles_after_holes),
+        as_flag("clean_scores", "keep_half", keep_half),
         neighbours,
         out,
     )

@@ -13,7 +13,8 @@ from typing import Any, Literal, overload
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, bits_of, check_connectivity, check_out, map_masks
+from .._errors import shown
+from ._masks import Masks, as_flag, bits_of, check_connectivity, check_out, map_masks
 
 _MAX_COUNT = 2**63 - 1  # no component is larger, and no mask has more of them
 
@@ -51,7 +52,7 @@ def _integer(function: str, argument: str, value: Any) -> int:
     try:
         return min(max(operator.index(value), -1), _MAX_COUNT)
     except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an integer, got {shown(value)}") from None
 
 
 @overload
@@ -128,13 +129,14 @@ def label(
            [0, 2, 2]], dtype=int32), 2)
     """
     neighbours = check_connectivity("label", connectivity, volumes=True)
-    if multilabel and not isinstance(masks, (PackedMasks, RLEMasks)):
+    with_count = as_flag("label", "return_count", return_count)
+    if as_flag("label", "multilabel", multilabel) and not isinstance(masks, (PackedMasks, RLEMasks)):
         values = _arrays.with_shape(masks)
         labels, counts = _dispatch.backend(values).label_values(values, neighbours, out)
     else:
         array, width = bits_of(masks)
         labels, counts = _dispatch.backend(array).label(array, width, neighbours, out)
-    if not return_count:
+    if not with_count:
         return labels
     return labels, counts if counts.shape else int(counts)
 
@@ -180,7 +182,7 @@ def connected_components(masks: Masks, *, connectivity: int = 8, labels: bool = 
     neighbours = check_connectivity("connected_components", connectivity, volumes=True)
     array, width = bits_of(masks)
     image, offsets, areas, boxes, centroids = _dispatch.backend(array).connected_components(
-        array, width, neighbours, bool(labels)
+        array, width, neighbours, as_flag("connected_components", "labels", labels)
     )
     return Components(image, int(areas.shape[0]), offsets, areas, boxes, centroids)
 
@@ -312,10 +314,9 @@ def remove_small_holes(
     """
     area = _integer("remove_small_holes", "min_area", min_area)
     neighbours = check_connectivity("remove_small_holes", connectivity, volumes=True)
+    border_holes = as_flag("remove_small_holes", "border_is_hole", border_is_hole)
     check_out("remove_small_holes", masks, out)
-    return map_masks(
-        masks, lambda module, *bits: module.remove_small_holes(*bits, area, neighbours, bool(border_is_hole), out)
-    )
+    return map_masks(masks, lambda module, *bits: module.remove_small_holes(*bits, area, neighbours, border_holes, out))
 
 
 def remove_small_regions(masks: Masks, min_area: int, *, connectivity: int = 8, out: Array | None = None) -> Masks:
@@ -446,7 +447,7 @@ def keep_largest(masks: Masks, k: int = 1, *, connectivity: int = 8, out: Array 
     """
     count = _integer("keep_largest", "k", k)
     if count < 0:
-        raise ValueError(f"keep_largest: k must not be negative, got {k!r}")
+        raise ValueError(f"keep_largest: k must not be negative, got {shown(k)}")
     neighbours = check_connectivity("keep_largest", connectivity, volumes=True)
     check_out("keep_largest", masks, out)
     return map_masks(masks, lambda module, *bits: module.keep_largest(*bits, count, neighbours, out))

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from .. import _arrays, _dispatch
 from .._arrays import Array, HostArray
-from ._masks import Masks, as_number, check_integer, reported_as
+from .._errors import shown
+from ._masks import Masks, as_flag, as_number, check_integer, is_one_of, reported_as
 from .footprints import square
 from .morphology import erode
 from .overlap import mask_iou
@@ -72,18 +73,31 @@ def confusion_matrix(
     array([[1, 1],
            [1, 2]])
     """
-    if out_of_range not in ("raise", "skip"):
-        raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {out_of_range!r}")
+    matrix, invalid = _counted(prediction, target, num_classes, ignore_index, out_of_range)
+    if invalid is not None:
+        _check_none(num_classes, _arrays.to_host(invalid))
+    return matrix
+
+
+def _counted(
+    prediction: Array, target: Array, num_classes: int, ignore_index: int | None, out_of_range: str
+) -> tuple[Array, Array | None]:
+    """Return the matrix and, unless they are skipped, the number of pixels with labels that are no classes."""
+    if not is_one_of(out_of_range, ("raise", "skip")):
+        raise ValueError(f"confusion_matrix: out_of_range must be 'raise' or 'skip', got {shown(out_of_range)}")
     classes = check_integer("confusion_matrix", "num_classes", num_classes)
     ignored = None if ignore_index is None else check_integer("confusion_matrix", "ignore_index", ignore_index)
     module = _dispatch.backend(prediction)
     matrix, invalid = module.confusion_matrix(prediction, target, classes, ignored, out_of_range == "raise")
-    if invalid is not None and int(_arrays.to_host(invalid)[0]):
+    return matrix, invalid
+
+
+def _check_none(num_classes: int, invalid: HostArray) -> None:
+    if invalid[0]:
         raise ValueError(
             f"confusion_matrix: labels must be from 0 to {num_classes - 1} where the target is not ignored, got "
-            f"{int(_arrays.to_host(invalid)[0])} pixels with others"
+            f"{int(invalid[0])} pixels with others"
         )
-    return matrix
 
 
 class ConfusionMatrix:
@@ -131,21 +145,19 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.out_of_range: Literal["raise", "skip"] = out_of_range
-        self.matrix: npt.NDArray[np.int64] = self._count(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+        with reported_as("ConfusionMatrix"):
+            self.matrix: npt.NDArray[np.int64] = self._count(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
 
     def __repr__(self) -> str:
         return f"ConfusionMatrix(num_classes={self.num_classes}, pixels={int(self.matrix.sum())})"
 
     def _count(self, prediction: Array, target: Array) -> HostArray:
-        return _arrays.to_host(
-            confusion_matrix(
-                prediction,
-                target,
-                self.num_classes,
-                ignore_index=self.ignore_index,
-                out_of_range=self.out_of_range,
-            )
-        )
+        matrix, invalid = _counted(prediction, target, self.num_classes, self.ignore_index, self.out_of_range)
+        if invalid is None:
+            return _arrays.to_host(matrix)
+        counts, others = _arrays.to_host_at_once(matrix, invalid)
+        _check_none(self.num_classes, others)
+        return counts
 
     def update(self, prediction: Array, target: Array) -> None:
         """Count the pixels of some label maps.
@@ -421,9 +433,16 @@ class PanopticQuality:
 
     def __init__(self, categories: Iterable[int] | Mapping[int, bool], *, void: int = 0) -> None:
         if isinstance(categories, Mapping):
-            self._is_thing: dict[int, bool | None] = {int(c): bool(thing) for c, thing in categories.items()}
+            self._is_thing: dict[int, bool | None] = {
+                _category(c): as_flag("PanopticQuality", "categories", thing) for c, thing in categories.items()
+            }
         else:
-            self._is_thing = dict.fromkeys(map(int, categories))
+            try:
+                listed = iter(categories)
+            except TypeError:
+                text = f"PanopticQuality: categories must be integers or a mapping, got {shown(categories)}"
+                raise TypeError(text) from None
+            self._is_thing = dict.fromkeys(map(_category, listed))
         self.void = check_integer("PanopticQuality", "void", void)
         self.true_positives = dict.fromkeys(self._is_thing, 0)
         self.false_positives = dict.fromkeys(self._is_thing, 0)
@@ -615,14 +634,18 @@ def panoptic_quality(
     >>> rapidmask.panoptic_quality(prediction, {5: 0, 6: 1}, target, {1: 0, 2: 1}).compute().rq
     0.5
     """
-    if categories is None:
-        listed = [*_as_segments("prediction_segments", prediction_segments)]
-        listed += _as_segments("target_segments", target_segments)
-        categories = sorted({segment.category for segment in listed})
     with reported_as("panoptic_quality"):
+        if categories is None:
+            listed = [*_as_segments("prediction_segments", prediction_segments)]
+            listed += _as_segments("target_segments", target_segments)
+            categories = sorted({segment.category for segment in listed})
         quality = PanopticQuality(categories, void=void)
         quality.update(prediction, prediction_segments, target, target_segments)
     return quality
+
+
+def _category(value: Any) -> int:
+    return check_integer("PanopticQuality", "categories", value)
 
 
 @dataclass
@@ -639,18 +662,25 @@ def _as_segments(argument: str, segments: Segments) -> list[_Segment]:
             _Segment(check_integer("update", argument, label), check_integer("update", argument, category))
             for label, category in segments.items()
         ]
+    try:
+        listed = iter(segments)
+    except TypeError:
+        text = f"update: {argument} must be a mapping or a list of mappings, got {shown(segments)}"
+        raise TypeError(text) from None
     found = []
-    for segment in segments:
+    for segment in listed:
+        if not isinstance(segment, Mapping):
+            raise TypeError(f"update: {argument} must be a mapping or a list of mappings, got one of {shown(segment)}")
         category = next((segment[key] for key in _CATEGORY_KEYS if key in segment), None)
         if category is None or "id" not in segment:
-            raise ValueError(f"update: {argument} must have an id and a category_id each, got {segment!r}")
+            raise ValueError(f"update: {argument} must have an id and a category_id each, got {shown(segment)}")
         area = segment.get("area")
         found.append(
             _Segment(
                 check_integer("update", argument, segment["id"]),
                 check_integer("update", argument, category),
-                bool(segment.get("iscrowd")),
-                None if area is None else int(area),
+                as_flag("update", "iscrowd", segment.get("iscrowd")),
+                None if area is None else check_integer("update", "area", area),
             )
         )
     return found

@@ -9,24 +9,22 @@ import numpy as np
 
 from .. import _dispatch
 from .._arrays import Array
-from ._masks import Masks, bits_of
+from .._errors import shown
+from ._masks import Masks, as_flag, as_number, bits_of
 
 
 def _spacing(spacing: float | Sequence[float] | None, axes: int) -> tuple[float, float, float]:
     """Return the spacing along z, y and x."""
     if spacing is None:
         return 1.0, 1.0, 1.0
+    required = f"distance_transform: spacing must be a number, or one for each of the last {axes} axes"
     try:
         steps: Any = [spacing] * axes if np.ndim(spacing) == 0 else spacing
-        values = [float(step) for step in steps]
+        values = [as_number("distance_transform", "spacing", step) for step in steps]
     except (TypeError, ValueError):
-        raise TypeError(
-            f"distance_transform: spacing must be a number, or one for each of the last {axes} axes, got {spacing!r}"
-        ) from None
+        raise TypeError(f"{required}, got {shown(spacing)}") from None
     if len(values) != axes:
-        raise ValueError(
-            f"distance_transform: spacing must be a number, or one for each of the last {axes} axes, got {spacing!r}"
-        )
+        raise ValueError(f"{required}, got {shown(spacing)}")
     z, y, x = values if axes == 3 else (1.0, *values)
     return z, y, x
 
@@ -97,6 +95,9 @@ def distance_transform(
     >>> rapidmask.distance_transform(mask, spacing=(0.5, 2.0))[:, 2]
     array([1. , 0.5, 0. ], dtype=float32)
     """
+    three = as_flag("distance_transform", "volume", volume)
     array, width = bits_of(masks)
-    z, y, x = _spacing(spacing, 3 if volume else 2)
-    return _dispatch.backend(array).distance_transform(array, width, bool(volume), z, y, x, bool(squared), out)
+    z, y, x = _spacing(spacing, 3 if three else 2)
+    return _dispatch.backend(array).distance_transform(
+        array, width, three, z, y, x, as_flag("distance_transform", "squared", squared), out
+    )

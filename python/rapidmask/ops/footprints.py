@@ -8,16 +8,24 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from .._errors import shown
+
 Footprint = npt.NDArray[np.uint8]
 
 
-def _size(function: str, argument: str, value: SupportsIndex, least: int) -> int:
+_LONGEST = 4095  # pixels of a side, far beyond the 127 that morphology takes
+_LONGEST_BALL = 255
+
+
+def _size(function: str, argument: str, value: SupportsIndex, least: int, most: int = _LONGEST) -> int:
     try:
         size = operator.index(value)
     except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an integer, got {shown(value)}") from None
     if size < least:
-        raise ValueError(f"{function}: {argument} must be at least {least}, got {size}")
+        raise ValueError(f"{function}: {argument} must be at least {least}, got {shown(size)}")
+    if size > most:
+        raise ValueError(f"{function}: {argument} must be at most {most}, got {shown(size)}")
     return size
 
 
@@ -36,6 +44,7 @@ def square(n: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (n, n)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -64,6 +73,7 @@ def rectangle(h: int, w: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (h, w)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -94,6 +104,7 @@ def cross(n: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (n, n)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -119,7 +130,7 @@ def cross(n: int) -> Footprint:
 
 
 def diamond(r: int) -> Footprint:
-    """Return the pixels that are at most r steps to a side from the centre: |y| + |x| <= r.
+    """Return the pixels that are at most r steps to a side from the centre: ``|y| + |x| <= r``.
 
     Parameters
     ----------
@@ -129,6 +140,7 @@ def diamond(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -149,7 +161,7 @@ def diamond(r: int) -> Footprint:
            [0, 1, 1, 1, 0],
            [0, 0, 1, 0, 0]], dtype=uint8)
     """
-    distances = _distances(_size("diamond", "r", r, 0))
+    distances = _distances(_size("diamond", "r", r, 0, _LONGEST // 2))
     return (distances[:, None] + distances <= r).astype(np.uint8)
 
 
@@ -164,6 +176,7 @@ def disk(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -184,7 +197,7 @@ def disk(r: int) -> Footprint:
            [0, 1, 1, 1, 0],
            [0, 0, 1, 0, 0]], dtype=uint8)
     """
-    squares = _distances(_size("disk", "r", r, 0)) ** 2
+    squares = _distances(_size("disk", "r", r, 0, _LONGEST // 2)) ** 2
     return (squares[:, None] + squares <= r * r).astype(np.uint8)
 
 
@@ -199,6 +212,7 @@ def ellipse(h: int, w: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (h, w)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -239,6 +253,7 @@ def ball(r: int) -> Footprint:
     Returns
     -------
     array of uint8, shape (2 r + 1, 2 r + 1, 2 r + 1)
+        1 for the elements that are set, 0 for the others.
 
     Raises
     ------
@@ -257,5 +272,5 @@ def ball(r: int) -> Footprint:
            [0, 1, 0],
            [0, 0, 0]], dtype=uint8)
     """
-    squares = _distances(_size("ball", "r", r, 0)) ** 2
+    squares = _distances(_size("ball", "r", r, 0, _LONGEST_BALL // 2)) ** 2
     return (squares[:, None, None] + squares[:, None] + squares <= r * r).astype(np.uint8)

@@ -8,7 +8,8 @@ from typing import Literal
 from .. import _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, as_number, bits_of
+from .._errors import shown
+from ._masks import Masks, as_flag, as_number, bits_of, is_one_of
 
 
 def mask_areas(masks: Masks) -> Array:
@@ -85,15 +86,15 @@ def masks_to_boxes(masks: Masks, *, inclusive: bool = False, format: Literal["xy
     >>> rapidmask.masks_to_boxes(mask, format="xywh")
     array([2, 1, 3, 2])
     """
-    if format not in ("xyxy", "xywh"):
-        raise ValueError(f"masks_to_boxes: format must be 'xyxy' or 'xywh', got {format!r}")
+    if not is_one_of(format, ("xyxy", "xywh")):
+        raise ValueError(f"masks_to_boxes: format must be 'xyxy' or 'xywh', got {shown(format)}")
     if isinstance(masks, (PackedMasks, RLEMasks)):
         boxes = masks.boxes()
     else:
         boxes = _dispatch.backend(masks).masks_to_boxes(masks, None)
     if format == "xywh":
         boxes[..., 2:] -= boxes[..., :2]
-    elif inclusive:
+    elif as_flag("masks_to_boxes", "inclusive", inclusive):
         boxes[..., 2:] -= boxes[..., 2:].clip(0, 1)  # empty masks keep their zeros
     return boxes
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import operator
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
-import numpy as np
-
-from .. import _arrays
 from .._arrays import Array
-from ._masks import Masks, check_out, map_masks
+from .._errors import shown
+from ._masks import Masks, as_host, as_name, check_out, map_masks
 
 Footprint: TypeAlias = Any  # array-like of booleans or integers, (h, w) or (d, h, w)
 Border: TypeAlias = Literal["ignore", "zeros", "ones"]
@@ -21,7 +19,7 @@ _SQUARE = (bytes([1] * 9), (3, 3))
 
 def _elements(function: str, footprint: Footprint) -> tuple[bytes, tuple[int, ...]]:
     """Return the footprint's elements, a byte each, and its shape."""
-    array = _arrays.to_host(footprint) if _arrays.is_on_cuda(footprint) else np.asarray(footprint)
+    array = as_host(function, "footprint", footprint)
     if array.dtype.kind not in "bui":
         raise TypeError(f"{function}: footprint must hold booleans or integers, got {array.dtype}")
     if array.ndim not in (2, 3) or max(array.shape) > _LONGEST:
@@ -35,7 +33,7 @@ def _count(function: str, argument: str, value: SupportsIndex) -> int:
     try:
         count = operator.index(value)
     except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an integer, got {shown(value)}") from None
     if count < 0:
         raise ValueError(f"{function}: {argument} must be at least 0, got {count}")
     return min(count, _MOST)
@@ -58,7 +56,15 @@ def _morphology(
     operation: str, masks: Masks, footprint: Footprint, iterations: SupportsIndex, border: str, out: Array | None
 ) -> Masks:
     elements, shape = _elements(operation, footprint)
-    return _apply(operation, masks, elements, shape, _count(operation, "iterations", iterations), border, out)
+    return _apply(
+        operation,
+        masks,
+        elements,
+        shape,
+        _count(operation, "iterations", iterations),
+        as_name(operation, "border", border),
+        out,
+    )
 
 
 def dilate(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import RLEMasks
-from ._masks import Masks, as_number, bits_of, check_number
+from .._errors import shown
+from ._masks import Masks, as_name, as_number, bits_of, check_integer, check_number
 
 Metric: TypeAlias = Literal["iou", "ios", "iof"]
 Decay: TypeAlias = Literal["gaussian", "linear"]
@@ -61,20 +62,28 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
     >>> rapidmask.mask_iou(masks[:1], masks)
     array([[1.        , 0.33333333, 0.        ]])
     """
-    if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)):
+    if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)) and not _arrays.is_on_cuda(a.counts):
         crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", a.counts, iscrowd, "bool")
         module = _dispatch.host_backend("mask_iou", a.counts)
-        return module.rle_iou(_runs_of(a), None if b is None else _runs_of(b), metric, crowds)
+        return module.rle_iou(
+            _runs_of(a), None if b is None else _runs_of(b), as_name("mask_iou", "metric", metric), crowds
+        )
     first, first_width = bits_of(a)
     module = _dispatch.backend(first)
     second, second_width = (None, None) if b is None else bits_of(b)
     crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", first, iscrowd, "bool")
-    return module.mask_iou(first, first_width, second, second_width, metric, crowds)
+    return module.mask_iou(first, first_width, second, second_width, as_name("mask_iou", "metric", metric), crowds)
 
 
 def mask_nms(
-    masks: Masks, scores: Array, iou_threshold: float, *, labels: Array | None = None, metric: Metric = "iou"
-) -> Array:
+    masks: Masks,
+    scores: Array,
+    iou_threshold: float,
+    *,
+    labels: Array | None = None,
+    metric: Metric = "iou",
+    max_output: SupportsIndex | None = None,
+) -> Any:
     """Find the masks that no mask of a higher score overlaps (non-maximum suppression).
 
     In the order of scores each mask is kept unless its overlap with one kept before it is above the threshold.
@@ -91,11 +100,17 @@ def mask_nms(
         Only masks of the same label suppress one another.
     metric : {"iou", "ios", "iof"}
         What is compared with the threshold: `mask_iou` of the kept mask with the other.
+    max_output : int, optional
+        How many of those kept are given at most, in arrays of that size, together with the number of all. A device is
+        then not waited for.
 
     Returns
     -------
     array of int64, shape (K,)
-        Indices of the masks kept, by descending score, in the library and on the device of ``masks``.
+        Indices of the masks kept, by descending score, in the library and on the device of ``masks``. With
+        ``max_output`` of that many, -1 past the last.
+    array of int64, shape (1,)
+        How many are kept in all, which may be more than are given. Only with ``max_output``.
 
     Raises
     ------
@@ -109,7 +124,7 @@ def mask_nms(
     Only overlaps that can decide are computed: of masks of the same label, neither suppressed yet, whose areas and
     bounding boxes allow more than the threshold. ``supervision.mask_non_max_suppression`` returns which masks are kept
     and leaves the order of equal scores open; ``torchvision.ops.nms`` does the same for boxes. On a device: one
-    synchronisation, for the number of indices, and N² / 8 bytes beside the masks.
+    synchronisation, for the number of indices unless ``max_output`` is given, and N² / 8 bytes beside the masks.
 
     Examples
     --------
@@ -121,10 +136,20 @@ def mask_nms(
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
     threshold = _fraction("mask_nms", "iou_threshold", iou_threshold)
-    return module.mask_nms(array, width, *_ranking("mask_nms", array, scores, labels), threshold, metric)
+    most = _most("mask_nms", max_output)
+    ranking = _ranking("mask_nms", array, scores, labels)
+    by = as_name("mask_nms", "metric", metric)
+    return _given(array, module.mask_nms(array, width, *ranking, threshold, by, _asked(array, most)), most)
 
 
-def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Array | None = None) -> Array:
+def nms_from_iou(
+    iou: Array,
+    scores: Array,
+    iou_threshold: float,
+    *,
+    labels: Array | None = None,
+    max_output: SupportsIndex | None = None,
+) -> Any:
     """Find the masks, boxes or whatever else that none of a higher score overlaps, from their overlaps.
 
     Parameters
@@ -137,11 +162,17 @@ def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Arr
         From 0 to 1. What overlaps by just this is kept. Compared in the type of ``iou``.
     labels : array of integers, shape (N,), optional
         Only those of the same label suppress one another.
+    max_output : int, optional
+        How many of those kept are given at most, in arrays of that size, together with the number of all. A device is
+        then not waited for.
 
     Returns
     -------
     array of int64, shape (K,)
-        Indices of those kept, by descending score, in the library and on the device of ``iou``.
+        Indices of those kept, by descending score, in the library and on the device of ``iou``. With ``max_output`` of
+        that many, -1 past the last.
+    array of int64, shape (1,)
+        How many are kept in all, which may be more than are given. Only with ``max_output``.
 
     Raises
     ------
@@ -153,7 +184,7 @@ def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Arr
     Notes
     -----
     SAM 3's ``generic_nms`` on the CPU takes the higher index of equal scores first. On a device: one synchronisation,
-    for the number of indices.
+    for the number of indices unless ``max_output`` is given.
 
     Examples
     --------
@@ -164,7 +195,9 @@ def nms_from_iou(iou: Array, scores: Array, iou_threshold: float, *, labels: Arr
     iou = _arrays.with_shape(iou)
     module = _dispatch.backend(iou)
     threshold = _fraction("nms_from_iou", "iou_threshold", iou_threshold)
-    return module.nms_from_iou(iou, *_ranking("nms_from_iou", iou, scores, labels), threshold)
+    most = _most("nms_from_iou", max_output)
+    ranking = _ranking("nms_from_iou", iou, scores, labels)
+    return _given(iou, module.nms_from_iou(iou, *ranking, threshold, _asked(iou, most)), most)
 
 
 def soft_nms(
@@ -177,7 +210,8 @@ def soft_nms(
     iou_threshold: float = 0.3,
     score_threshold: float = 0.001,
     metric: Metric = "iou",
-) -> tuple[Array, Array]:
+    max_output: SupportsIndex | None = None,
+) -> tuple[Array, ...]:
     """Lower the scores of masks by their overlap with masks of higher scores (soft non-maximum suppression).
 
     The mask of the highest score is kept; the scores of those left are multiplied by exp(-u² / sigma) or, with
@@ -202,13 +236,19 @@ def soft_nms(
         Masks are kept while their scores are above it.
     metric : {"iou", "ios", "iof"}
         `mask_iou` of the kept mask with the other.
+    max_output : int, optional
+        How many of those kept are given at most, in arrays of that size, together with the number of all. A device is
+        then not waited for.
 
     Returns
     -------
     indices : array of int64, shape (K,)
-        Masks kept, in the order in which they were: by descending lowered score.
+        Masks kept, in the order in which they were: by descending lowered score. With ``max_output`` of that many, -1
+        past the last.
     scores : array of float64, shape (K,)
-        Their lowered scores.
+        Their lowered scores; 0 past the last.
+    count : array of int64, shape (1,)
+        How many are kept in all, which may be more than are given. Only with ``max_output``.
 
     Raises
     ------
@@ -222,7 +262,8 @@ def soft_nms(
     -----
     ``supervision.mask_soft_non_max_suppression`` takes the masks in the order of their first scores and keeps all;
     here, as in the paper, the next is the one whose lowered score is highest. The pixels that all pairs share are
-    counted first, as in `mask_iou`: 8·N² bytes. On a device: one synchronisation, for the number of indices.
+    counted first, as in `mask_iou`: 8·N² bytes. On a device: one synchronisation, for the number of indices unless
+    ``max_output`` is given.
 
     References
     ----------
@@ -240,17 +281,20 @@ def soft_nms(
     threshold = _fraction("soft_nms", "iou_threshold", iou_threshold)
     deviation = _positive("soft_nms", "sigma", sigma)
     ranking = _ranking("soft_nms", array, scores, labels)
-    indices, decayed = module.soft_nms(
+    most = _most("soft_nms", max_output)
+    kept = module.soft_nms(
         array,
         width,
         *ranking,
-        method,
+        as_name("soft_nms", "method", method),
         deviation,
         threshold,
         check_number("soft_nms", "score_threshold", score_threshold),
-        metric,
+        as_name("soft_nms", "metric", metric),
+        _asked(array, most),
     )
-    return indices, decayed
+    result: tuple[Array, ...] = _given(array, kept, most)
+    return result
 
 
 def matrix_nms(
@@ -307,7 +351,9 @@ def matrix_nms(
     array, width = bits_of(masks)
     module = _dispatch.backend(array)
     strength = _positive("matrix_nms", "sigma", sigma)
-    return module.matrix_nms(array, width, *_ranking("matrix_nms", array, scores, labels), kernel, strength)
+    return module.matrix_nms(
+        array, width, *_ranking("matrix_nms", array, scores, labels), as_name("matrix_nms", "kernel", kernel), strength
+    )
 
 
 def mask_nmm(
@@ -361,29 +407,73 @@ def mask_nmm(
     module = _dispatch.backend(array)
     threshold = _fraction("mask_nmm", "iou_threshold", iou_threshold)
     ranking = _ranking("mask_nmm", array, scores, labels)
-    members, offsets = module.mask_nmm(array, width, *ranking, threshold, metric)
+    members, offsets = module.mask_nmm(array, width, *ranking, threshold, as_name("mask_nmm", "metric", metric))
     return [members[begin:end] for begin, end in itertools.pairwise(_arrays.to_host(offsets).tolist())]
+
+
+def _most(function: str, max_output: SupportsIndex | None) -> int | None:
+    """Return how many are to be given at most, if there is a limit."""
+    if max_output is None:
+        return None
+    number = check_integer(function, "max_output", max_output)
+    if not 0 <= number < 2**40:
+        raise ValueError(f"{function}: max_output must be from 0 to 2^40 - 1, got {number}")
+    return number
+
+
+def _asked(array: Array, most: int | None) -> int | None:
+    """Return the limit as far as the module is to keep to it: on the host the number of all is known at no cost."""
+    return most if _arrays.is_on_cuda(array) else None
+
+
+def _given(array: Array, kept: Any, most: int | None) -> Any:
+    """Return what is kept, on the host in arrays of the limit's size with the number of all."""
+    if most is None or _arrays.is_on_cuda(array):
+        return kept
+    parts = [_arrays.to_host(part) for part in (kept if isinstance(kept, tuple) else (kept,))]
+    limited = []
+    for part, blank in zip(parts, (-1, 0), strict=False):
+        filled = np.full(most, blank, part.dtype)
+        filled[: len(part)] = part[:most]
+        limited.append(_arrays.like(array, filled))
+    return (*limited, _arrays.like(array, np.array([len(parts[0])])))
 
 
 def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -> tuple[Array, Array | None]:
     """Return scores as float64 and labels as int64, where the masks are."""
     if labels is not None:
-        if not hasattr(labels, "dtype"):
-            labels = np.asarray(labels if len(labels) else np.zeros(0, np.int64))
+        labels = _as_integers(function, "labels", labels)
         if "int" not in str(labels.dtype):
             raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
         labels = _beside(function, "labels", masks, labels, "int64")
     return _beside(function, "scores", masks, scores, "float64"), labels
 
 
+def _as_integers(function: str, argument: str, values: Any) -> Array:
+    """Return a list of numbers as an array, of which one without any is of integers."""
+    if hasattr(values, "dtype") and hasattr(values, "shape"):
+        return values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: {argument} must be integers, got {shown(values)}") from None
+    return array if array.size else array.astype(np.int64)
+
+
 def _beside(function: str, argument: str, masks: Array, values: Any, dtype: str) -> Array:
     """Return one value per mask as an array of that type, on the device of the masks."""
-    if type(values) is np.ndarray or not hasattr(values, "dtype"):
+    if isinstance(values, (np.ndarray, np.generic)) or not hasattr(values, "dtype"):
         try:
-            host = np.asarray(values).astype(dtype, copy=False)
+            given = np.asarray(values)
+            with np.errstate(over="ignore", invalid="ignore"):
+                host = given.astype(dtype, copy=False) if given.dtype.kind in "biuf" else None
         except (TypeError, ValueError):
-            raise TypeError(f"{function}: {argument} must hold numbers, got {values!r}") from None
+            host = None
+        if host is None:
+            raise TypeError(f"{function}: {argument} must hold numbers, got {shown(values)}")
         return _arrays.like(masks, host) if _arrays.is_on_cuda(masks) else host
+    if "complex" in str(values.dtype):
+        raise TypeError(f"{function}: {argument} must hold numbers, got {shown(values)}")
     return _arrays.astype(values, dtype)
 
 
@@ -394,12 +484,12 @@ def _runs_of(masks: RLEMasks) -> tuple[Array, Array, int, int]:
 def _fraction(function: str, name: str, value: float) -> float:
     number = as_number(function, name, value)
     if not 0 <= number <= 1:
-        raise ValueError(f"{function}: {name} must be from 0 to 1, got {value!r}")
+        raise ValueError(f"{function}: {name} must be from 0 to 1, got {shown(value)}")
     return number
 
 
 def _positive(function: str, name: str, value: float) -> float:
     number = as_number(function, name, value)
     if not number > 0:
-        raise ValueError(f"{function}: {name} must be above 0, got {value!r}")
+        raise ValueError(f"{function}: {name} must be above 0, got {shown(value)}")
     return number

@@ -12,8 +12,9 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, bits_of, check_apart, check_number
-from .overlap import _beside
+from .._errors import shown
+from ._masks import Masks, as_flag, bits_of, check_apart, check_number
+from .overlap import _as_integers, _beside
 from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
@@ -204,7 +205,7 @@ def panoptic_merge(
     _check_name(function, "paint", paint, ("chosen", "inner"))
     _check_name(function, "numbering", numbering, ("consecutive", "restarting", "by_label"))
     check_apart(function, out, scores=scores, labels=labels)
-    fused = sorted(_class_set(function, "fuse", fuse))
+    fused = sorted(c for c in _class_set(function, "fuse", fuse) if -(2**63) <= c < 2**63)  # as labels are
     late = activate == "after"
     mask_probs = _staged(function, "mask_probs", _arrays.with_shape(mask_probs), intermediate, crop)
     own = tuple(int(extent) for extent in getattr(mask_probs, "shape", ())[-2:])
@@ -218,7 +219,7 @@ def panoptic_merge(
         rows,
         columns,
         "none" if activation is None else "late" if late else "early",
-        bool(weight_by_score),
+        as_flag(function, "weight_by_score", weight_by_score),
         check_number(function, "mask_threshold", mask_threshold),
         check_number(function, "overlap_threshold", overlap_threshold),
         overlap_op == ">=",
@@ -362,16 +363,26 @@ def instance_merge(
     module = _dispatch.backend(array)
     scores, labels = _beside(function, "scores", array, scores, "float64"), _labels(function, array, labels)
     segmentation, painted, visible = module.paint_masks(
-        array, width, scores, function, order == "score", bool(over), False, limit, least, True, out
+        array,
+        width,
+        scores,
+        function,
+        order == "score",
+        as_flag(function, "over", over),
+        False,
+        limit,
+        least,
+        True,
+        out,
     )
     next_id = _id(function, "first_id", first_id)
     empty = _id(function, "void", void)
-    kept = np.flatnonzero(_arrays.to_host(painted))
-    values, classes, areas = (_arrays.to_host(x) for x in (scores, labels, visible))
-    if len(classes) != len(values):
+    if tuple(labels.shape) != tuple(scores.shape):
         raise ValueError(
-            f"{function}: labels must have one value for each of {len(values)} masks, got shape {classes.shape}"
+            f"{function}: labels must have one value for each of {len(scores)} masks, got shape {tuple(labels.shape)}"
         )
+    chosen, values, classes, areas = _arrays.to_host_at_once(painted, scores, labels, visible)
+    kept = np.flatnonzero(chosen)
     if order == "score":
         kept = kept[np.argsort(-values[kept], kind="stable")]
     ids = np.full(len(values) + 1, empty, np.int32)
@@ -391,8 +402,7 @@ def instance_merge(
         next_id += 1
     stuff, stuff_ids = None, np.zeros(0, np.int32)
     if semantic is not None:
-        stuff = _class_map(function, segmentation, semantic)
-        most = max(int(stuff.max()), -1) if math.prod(stuff.shape) else -1
+        stuff, most = _class_map(function, segmentation, semantic)
         counts = _arrays.to_host(module.count_unpainted(segmentation, stuff, most + 1))
         skipped = _class_set(function, "ignore", ignore)
         stuff_ids = np.full(most + 1, empty, np.int32)
@@ -411,7 +421,8 @@ def instance_merge(
             )
             stuff_ids[c] = next_id
             next_id += 1
-    module.number_painting(segmentation, _arrays.like(array, ids), stuff, _arrays.like(array, stuff_ids))
+    numbers = _arrays.like(array, np.concatenate([ids, stuff_ids]))
+    module.number_painting(segmentation, numbers[: len(ids)], stuff, numbers[len(ids) :])
     return segmentation, segments
 
 
@@ -460,7 +471,7 @@ def resolve_overlaps(
     """
     share = check_number("resolve_overlaps", "min_kept", min_kept)
     if not 0 <= share <= 1:
-        raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {min_kept!r}")
+        raise ValueError(f"resolve_overlaps: min_kept must be from 0 to 1, got {shown(min_kept)}")
     check_apart("resolve_overlaps", out, scores=scores)
     array, width = bits_of(masks)
     ranked = None if scores is None else _beside("resolve_overlaps", "scores", array, scores, "float64")
@@ -524,15 +535,15 @@ def non_overlapping(
 
 
 def _check_name(function: str, argument: str, name: Any, names: tuple[Any, ...]) -> None:
-    if name not in names:
-        raise ValueError(f"{function}: {argument} must be one of {', '.join(map(repr, names))}, got {name!r}")
+    if not (name is None or isinstance(name, str)) or name not in names:
+        raise ValueError(f"{function}: {argument} must be one of {', '.join(map(repr, names))}, got {shown(name)}")
 
 
 def _id(function: str, argument: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{function}: {argument} must be an integer, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an integer, got {shown(value)}") from None
     if not _IDS[0] <= number <= _IDS[1]:
         raise ValueError(f"{function}: {argument} must be from {_IDS[0]} to {_IDS[1]}, got {number}")
     return number
@@ -540,8 +551,7 @@ def _id(function: str, argument: str, value: Any) -> int:
 
 def _integers(function: str, argument: str, values: Any) -> Array:
     """Return an array of integers, which an empty list may be, too."""
-    if not hasattr(values, "dtype"):
-        values = np.asarray(values if len(values) else np.zeros(0, np.int64))
+    values = _as_integers(function, argument, values)
     kind = getattr(values.dtype, "kind", None)  # which other libraries than NumPy do not tell
     if kind not in ("i", "u") if kind else "int" not in str(values.dtype):
         raise TypeError(f"{function}: {argument} must be integers, got {str(values.dtype).rpartition('.')[2]}")
@@ -556,16 +566,18 @@ def _labels(function: str, masks: Array, labels: Any) -> Array:
     return _beside(function, "labels", masks, _integers(function, "labels", labels), "int64")
 
 
-def _class_map(function: str, segmentation: Array, semantic: Any) -> Array:
-    """Return the classes as int32, where the segmentation is."""
+def _class_map(function: str, segmentation: Array, semantic: Any) -> tuple[Array, int]:
+    """Return the classes as int32, where the segmentation is, and the largest, or -1 where none is as large."""
     semantic = _integers(function, "semantic", _arrays.with_shape(semantic))
     if tuple(semantic.shape) != tuple(segmentation.shape):
         shapes = f"{tuple(segmentation.shape)}, got shape {tuple(semantic.shape)}"
         raise ValueError(f"{function}: semantic must have the masks' shape {shapes}")
-    most = int(semantic.max()) if math.prod(semantic.shape) else -1
+    most, low = -1, 0
+    if math.prod(semantic.shape):
+        extremes = semantic.max(), semantic.min()
+        most, low = map(int, _arrays.to_host_at_once(*extremes) if _arrays.is_on_cuda(semantic) else extremes)
     if most >= _MOST_LABELS:
         raise ValueError(f"{function}: classes of semantic must be below {_MOST_LABELS}, got {most}")
-    low = int(semantic.min()) if math.prod(semantic.shape) else 0
     if low < _IDS[0]:
         raise ValueError(f"{function}: classes of semantic must be {_IDS[0]} or more, got {low}")
-    return _beside(function, "semantic", segmentation, semantic, "int32")
+    return _beside(function, "semantic", segmentation, semantic, "int32"), max(most, -1)

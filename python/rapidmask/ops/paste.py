@@ -7,8 +7,19 @@ from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, _as_size
-from ._masks import Masks, Output, check_apart, check_number, check_output
+from .._containers import PackedMasks, RLEMasks, _as_size, check_capacity
+from .._errors import shown
+from ._masks import (
+    Masks,
+    Output,
+    as_capacity,
+    as_flag,
+    check_apart,
+    check_integer,
+    check_number,
+    check_output,
+    is_one_of,
+)
 
 _LARGEST_EXTENT = 2**31 - 1
 
@@ -40,6 +51,7 @@ def paste_masks(
     output: Output = "bool",
     return_stats: bool = False,
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks | tuple[Masks, PasteStatistics]:
     """Stretch masks to their boxes in an image and compare them with a threshold.
 
@@ -68,6 +80,9 @@ def paste_masks(
         Whether to return areas and bounding boxes too.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -113,32 +128,36 @@ def paste_masks(
             [0, 1, 1, 1, 1, 0],
             [0, 1, 1, 1, 1, 0]]], dtype=uint8)
     """
-    if op not in (">", ">="):
-        raise ValueError(f"paste_masks: op must be '>' or '>=', got {op!r}")
-    if method not in ("grid_sample", "interpolate"):
-        raise ValueError(f"paste_masks: method must be 'grid_sample' or 'interpolate', got {method!r}")
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"paste_masks: op must be '>' or '>=', got {shown(op)}")
+    if not is_one_of(method, ("grid_sample", "interpolate")):
+        raise ValueError(f"paste_masks: method must be 'grid_sample' or 'interpolate', got {shown(method)}")
     check_output("paste_masks", output)
     check_apart("paste_masks", out, boxes=boxes)
     height, width = _as_size("paste_masks", size)
     if max(height, width) > _LARGEST_EXTENT:
         raise ValueError(f"paste_masks: size must be at most 2^31 - 1 by 2^31 - 1, got {(height, width)}")
     threshold = check_number("paste_masks", "threshold", threshold)
+    padding = check_integer("paste_masks", "padding", padding)
     if not 0 <= padding < 2**20:
         raise ValueError(f"paste_masks: padding must be from 0 to 2^20 - 1, got {padding}")
+    with_stats = as_flag("paste_masks", "return_stats", return_stats)
     boxes = _arrays.as_type(boxes, "float32")
     margin = padding if method == "interpolate" else 1
+    most = as_capacity("paste_masks", output, capacity)
     module = _dispatch.backend(masks)
     if output == "rle" and out is not None:
         raise ValueError("paste_masks: out must be None when output is 'rle'")
     rule = (height, width, method, margin, float(threshold), op == ">")
     pasted: Masks
     if output == "rle" and hasattr(module, "paste_masks_rle"):
-        counts, offsets, areas, found = module.paste_masks_rle(masks, boxes, *rule, return_stats)
+        counts, offsets, areas, found = module.paste_masks_rle(masks, boxes, *rule, with_stats)
+        check_capacity("paste_masks", int(counts.shape[0]), most)
         pasted = RLEMasks._wrap(counts, offsets, (height, width))
     else:
         form = "packed" if output == "rle" else output
-        pasted, areas, found = module.paste_masks(masks, boxes, *rule, form, return_stats, out)
+        pasted, areas, found = module.paste_masks(masks, boxes, *rule, form, with_stats, out)
         if form == "packed":
             packed = PackedMasks._wrap(pasted, (height, width))
-            pasted = packed.to_rle() if output == "rle" else packed
-    return (pasted, PasteStatistics(areas, found)) if return_stats else pasted
+            pasted = packed.to_rle(capacity=most) if output == "rle" else packed
+    return (pasted, PasteStatistics(areas, found)) if with_stats else pasted

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, SupportsIndex, overload
 from .. import _cpu, _dispatch
 from .._arrays import HostArray
 from .._containers import PackedMasks, RLEMasks, _as_size
-from ._masks import Masks, Output, bits_of, check_output
+from .._errors import shown
+from ._masks import Masks, Output, as_flag, bits_of, check_output, is_one_of
 
 _RULES = ("coco", "opencv")
 _MODES = ("external", "tree")
@@ -95,8 +96,8 @@ def polygons_to_masks(
     """
     height, width = _as_size("polygons_to_masks", size)
     check_output("polygons_to_masks", output)
-    if rule not in _RULES:
-        raise ValueError(f"polygons_to_masks: rule must be one of {', '.join(_RULES)}, got {rule!r}")
+    if not is_one_of(rule, _RULES):
+        raise ValueError(f"polygons_to_masks: rule must be one of {', '.join(_RULES)}, got {shown(rule)}")
     if isinstance(polygons, (str, bytes, dict)) or not hasattr(polygons, "__iter__"):
         raise TypeError(f"polygons_to_masks: polygons must be a sequence, got {type(polygons).__name__}")
     if output == "rle":
@@ -164,11 +165,13 @@ def masks_to_polygons(
     array([[-1, -1,  1, -1],
            [-1, -1, -1,  0]], dtype=int32)
     """
-    if mode not in _MODES:
-        raise ValueError(f"masks_to_polygons: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    if not is_one_of(mode, _MODES):
+        raise ValueError(f"masks_to_polygons: mode must be one of {', '.join(_MODES)}, got {shown(mode)}")
     array, width = bits_of(masks)
     module = _dispatch.host_backend("masks_to_polygons", array)
-    points, begins, ends, offsets, tree = module.trace_borders(array, width, mode == "tree", bool(simplify))
+    points, begins, ends, offsets, tree = module.trace_borders(
+        array, width, mode == "tree", as_flag("masks_to_polygons", "simplify", simplify)
+    )
     borders = [points[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
     parts = itertools.pairwise(offsets.tolist())
     if mode == "tree":

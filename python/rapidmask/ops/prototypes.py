@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
+from .._errors import shown
 from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, check_apart, check_number
+from ._masks import Masks, Output, as_capacity, as_flag, check_apart, check_number, is_one_of
 
 _LOGITS = ("float32", "float16", "bfloat16")
 
 
 def _factor(pre_upsample: Any, letterbox: object) -> int:
     """Return a positive factor, or 0 for that of ultralytics."""
-    if pre_upsample == "auto":
+    if is_one_of(pre_upsample, ("auto",)):
         if letterbox is None:
             raise ValueError("decode_prototypes: pre_upsample must be a number where letterbox is None, got 'auto'")
         return 0
-    if isinstance(pre_upsample, bool) or not isinstance(pre_upsample, SupportsIndex) or pre_upsample.__index__() < 1:
-        raise ValueError(f"decode_prototypes: pre_upsample must be a positive integer or 'auto', got {pre_upsample!r}")
-    return int(pre_upsample.__index__())
+    try:
+        factor = 0 if isinstance(pre_upsample, bool) else operator.index(pre_upsample)
+    except TypeError:
+        factor = 0
+    if factor < 1:
+        raise ValueError(
+            f"decode_prototypes: pre_upsample must be a positive integer or 'auto', got {shown(pre_upsample)}"
+        )
+    return factor
 
 
 def decode_prototypes(
@@ -41,6 +49,7 @@ def decode_prototypes(
     return_stats: bool = False,
     offset: float = 1.0,
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks | tuple[Masks, MaskStatistics]:
     """Make the masks of detections from prototypes, each within its box, as YOLO and YOLACT do.
 
@@ -81,6 +90,9 @@ def decode_prototypes(
         That of the stability score.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -129,8 +141,8 @@ def decode_prototypes(
     """
     number = check_options("decode_prototypes", op, activation, output, out, threshold)
     check_apart("decode_prototypes", out, coefficients=coefficients, boxes=boxes)
-    if crop not in ("after", "before"):
-        raise ValueError(f"decode_prototypes: crop must be 'after' or 'before', got {crop!r}")
+    if not is_one_of(crop, ("after", "before")):
+        raise ValueError(f"decode_prototypes: crop must be 'after' or 'before', got {shown(crop)}")
     if crop == "before" and letterbox is not None:
         raise ValueError("decode_prototypes: letterbox must be None when crop is 'before'")
     height, width = as_extents("decode_prototypes", "size", size)
@@ -148,10 +160,12 @@ def decode_prototypes(
         _factor(pre_upsample, letterbox),
         activation or "none",
     )
-    reach = check_number("decode_prototypes", "offset", offset) if return_stats else None
+    with_stats = as_flag("decode_prototypes", "return_stats", return_stats)
+    reach = check_number("decode_prototypes", "offset", offset) if with_stats else None
+    most = as_capacity("decode_prototypes", output, capacity)
     module = _dispatch.backend(prototypes)
     if output == "rle" and hasattr(module, "decode_prototype_runs"):
         result = module.decode_prototype_runs(*given, reach)
     else:
         result = module.decode_prototypes(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, return_stats)
+    return given_back(result, (height, width), output, with_stats, most)

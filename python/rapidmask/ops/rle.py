@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks
-from ._masks import Masks, Output, check_output
+from .._containers import PackedMasks, RLEMasks, encoded
+from .._errors import integers_of, shown
+from ._masks import Masks, Output, as_capacity, as_flag, as_host, check_output, reported_as
 
 
-def rle_encode(masks: Masks) -> RLEMasks:
+def rle_encode(masks: Masks, *, capacity: SupportsIndex | None = None) -> RLEMasks:
     """Encode masks as COCO's run lengths.
 
     Parameters
     ----------
     masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
         Any non-zero value is foreground. Leading dimensions become one.
+    capacity : int, optional
+        How many runs all masks have together at most. On a device there is then room for so many and nobody waits for
+        their number: the last offset, which may be more. Where it is, `RLEMasks.overflowed` tells so on the device,
+        and whatever brings the masks to the host raises. On the host the runs are counted and arrays have their exact
+        size.
 
     Returns
     -------
@@ -32,14 +38,16 @@ def rle_encode(masks: Masks) -> RLEMasks:
     TypeError
         If ``masks`` is no array, or not of bool or uint8.
     ValueError
-        If it has fewer than two dimensions, or a mask has more than 2^32 - 1 pixels.
+        If it has fewer than two dimensions, or a mask has more than 2^32 - 1 pixels; on the host, if
+        there are more runs than the capacity.
 
     Notes
     -----
     The runs are those of ``pycocotools.mask.encode``, which wants Fortran order and batches along the last axis; here
     any order does and the batch comes first. On the host, masks whose rows or columns are contiguous are read as they
     lie: ``rle_encode(columns.transpose(2, 0, 1))`` copies nothing of pycocotools' arrays. Other strides are copied.
-    On a device: five launches, and one synchronisation for the number of runs.
+    On a device: six launches, and one synchronisation for the number of runs unless there is a capacity. Then
+    ``rle_encode(masks, capacity=n).to_coco()`` waits once and copies once, whatever the number of masks.
 
     Examples
     --------
@@ -47,12 +55,15 @@ def rle_encode(masks: Masks) -> RLEMasks:
     >>> rapidmask.rle_encode(np.array([[0, 1], [1, 1]], bool)).to_coco("list")
     [{'size': [2, 2], 'counts': [1, 3]}]
     """
-    if isinstance(masks, (PackedMasks, RLEMasks)):
-        return masks.to_rle()
+    most = as_capacity("rle_encode", "rle", capacity)
+    if isinstance(masks, RLEMasks):
+        return masks
+    if isinstance(masks, PackedMasks):
+        return masks.to_rle(capacity=most)
     masks = _arrays.with_shape(masks)
-    counts, offsets = _dispatch.backend(masks).rle_encode(masks, None)
-    height, width = masks.shape[-2:]
-    return RLEMasks._wrap(counts, offsets, (int(height), int(width)))
+    # What is no array, or has no two axes, is refused by the module.
+    height, width = tuple(getattr(masks, "shape", ()))[-2:] if len(getattr(masks, "shape", ())) > 1 else (0, 0)
+    return encoded(masks, None, (int(height), int(width)), most, "rle_encode")
 
 
 def _encode_coco(masks: Array) -> list[dict[str, Any]]:
@@ -161,7 +172,7 @@ def rle_decode(
             [1]]], dtype=uint8)
     """
     check_output("rle_decode", output)
-    masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
+    masks = _runs("rle_decode", rle)
     if output == "rle" and out is not None:
         raise ValueError("rle_decode: out must be None when output is 'rle'")
     if output == "rle" and crop is None:
@@ -177,11 +188,18 @@ def rle_decode(
     return packed.to_rle() if output == "rle" else packed
 
 
+def _runs(function: str, rle: RLEMasks | Sequence[dict[str, Any]]) -> RLEMasks:
+    if isinstance(rle, RLEMasks):
+        return rle
+    with reported_as(function):
+        return RLEMasks.from_coco(rle)
+
+
 def _as_box(crop: Sequence[int]) -> tuple[int, int, int, int]:
     try:
-        x0, y0, x1, y1 = (extent.__index__() for extent in crop)
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {crop!r}") from None
+        x0, y0, x1, y1 = integers_of(crop, 4)
+    except (TypeError, ValueError):
+        raise ValueError(f"rle_decode: crop must be four integers (x0, y0, x1, y1), got {shown(crop)}") from None
     return x0, y0, x1, y1
 
 
@@ -223,9 +241,11 @@ def rle_merge(rle: RLEMasks | Sequence[dict[str, Any]], *, intersect: bool = Fal
     >>> rapidmask.rle_merge([left, right], intersect=True).to_coco("list")
     [{'size': [1, 3], 'counts': [1, 1, 1]}]
     """
-    masks = rle if isinstance(rle, RLEMasks) else RLEMasks.from_coco(rle)
+    masks = _runs("rle_merge", rle)
     module = _dispatch.host_backend("rle_merge", masks.counts)
-    counts, offsets = module.rle_merge(masks.counts, masks.offsets, *masks.size, bool(intersect))
+    counts, offsets = module.rle_merge(
+        masks.counts, masks.offsets, *masks.size, as_flag("rle_merge", "intersect", intersect)
+    )
     return RLEMasks._wrap(counts, offsets, masks.size)
 
 
@@ -248,7 +268,7 @@ def rle_to_string(counts: npt.ArrayLike) -> bytes:
     >>> rapidmask.rle_to_string([5, 2, 2, 2, 2, 2, 5])
     b'5220003'
     """
-    runs = np.asarray(counts)
+    runs = as_host("rle_to_string", "counts", counts)
     if runs.ndim != 1 or (runs.size and (runs.dtype.kind not in "iu" or runs.min() < 0 or runs.max() > 0xFFFFFFFF)):
         raise ValueError("rle_to_string: counts must be a list of integers from 0 to 2^32 - 1")
     return _cpu.rle_to_string(runs.astype(np.uint32))

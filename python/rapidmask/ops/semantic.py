@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
+from .._errors import integers_of, shown
 from ._masks import check_integer, check_number, reported_as
 
 LabelType: TypeAlias = Literal["uint8", "int16", "int32", "int64"]
@@ -57,7 +58,7 @@ def semantic_argmax(
 
     Returns
     -------
-    array of dtype, shape (..., *size)
+    array of dtype, shape (..., height, width)
         In the library and on the device of ``logits``.
 
     Raises
@@ -136,7 +137,7 @@ def semantic_from_queries(
 
     Returns
     -------
-    array of dtype, shape (..., *size)
+    array of dtype, shape (..., height, width)
         In the library and on the device of ``mask_logits``.
 
     Raises
@@ -209,7 +210,7 @@ def _stage(
     height, width = _size(function, intermediate, own, "intermediate")
     rows, columns = _size(function, crop, (height, width), "crop")
     if rows > height or columns > width:
-        raise ValueError(f"{function}: crop must be within {(height, width)}, got {crop!r}")
+        raise ValueError(f"{function}: crop must be within {(height, width)}, got {shown(crop)}")
     if intermediate is not None and own[0] * own[1] == 0 and rows * columns != 0:
         raise ValueError(f"{function}: {argument} must have pixels to be resized, got shape {shape}")
     return height, width, rows, columns
@@ -279,17 +280,17 @@ def _rule(
 
 def _class_set(function: str, argument: str, classes: Any) -> set[int]:
     """Return classes given as one integer, or as a list or array of integers."""
-    given = _arrays.to_host(classes).ravel() if hasattr(classes, "__dlpack__") else classes
     try:
+        given = _arrays.to_host(classes).ravel() if hasattr(classes, "__dlpack__") else classes
         return {operator.index(c) for c in (given if isinstance(given, Iterable) else (given,))}
-    except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be integers, got {classes!r}") from None
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{function}: {argument} must be integers, got {shown(classes)}") from None
 
 
 def _label_type(function: str, dtype: Any) -> LabelType:
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None) or str(dtype).rpartition(".")[2]
     if name not in _RANGES:
-        raise TypeError(f"{function}: dtype must be uint8, int16, int32 or int64, got {dtype!r}")
+        raise TypeError(f"{function}: dtype must be uint8, int16, int32 or int64, got {shown(dtype)}")
     return name  # type: ignore[return-value]
 
 
@@ -297,9 +298,9 @@ def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int], arg
     if size is None:
         return own
     try:
-        rows, columns = (operator.index(extent) for extent in size)
+        rows, columns = integers_of(size, 2)
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be (height, width), got {size!r}") from None
+        raise TypeError(f"{function}: {argument} must be (height, width), got {shown(size)}") from None
     if rows < 0 or columns < 0:
-        raise ValueError(f"{function}: {argument} must be (height, width), not negative, got {size!r}")
+        raise ValueError(f"{function}: {argument} must be (height, width), not negative, got {shown(size)}")
     return rows, columns

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks
-from ._masks import Masks, Output, check_connectivity, check_output, wrap_packed
+from .._errors import shown
+from ._masks import (
+    Masks,
+    Output,
+    as_capacity,
+    check_connectivity,
+    check_output,
+    is_one_of,
+    reported_as,
+    wrap_packed,
+)
 
 _KERNEL_VALUES = ("float32", "float64", "int64", "uint64")  # which hold the values of all other types
 
@@ -21,7 +31,7 @@ def _values(function: str, x: Array, value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     value = _arrays.with_shape(value)
-    if not hasattr(value, "shape"):
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         raise TypeError(f"{function}: value must be a number or an array, got {type(value).__name__}")
     dtype = getattr(value.dtype, "name", str(value.dtype).rpartition(".")[2])
     if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
@@ -38,6 +48,7 @@ def threshold(
     op: Literal[">", ">="] = ">",
     output: Output = "bool",
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks:
     """Compare images with thresholds: foreground where ``x > value``.
 
@@ -55,6 +66,9 @@ def threshold(
         The form of the masks.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -86,10 +100,9 @@ def threshold(
     <BLANKLINE>
            [[1, 1]]], dtype=uint8)
     """
-    if op != ">" and op != ">=":
-        raise ValueError(f"threshold: op must be '>' or '>=', got {op!r}")
-    if output != "bool":
-        check_output("threshold", output)
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"threshold: op must be '>' or '>=', got {shown(op)}")
+    check_output("threshold", output)
     x = _arrays.with_shape(x)
     if type(value) is not float and type(value) is not int and hasattr(x, "shape"):
         value = _values("threshold", x, value)
@@ -99,7 +112,9 @@ def threshold(
         result = _dispatch.backend(x).threshold(x, value, op, "packed", None)
     else:
         result = _dispatch.backend(x).threshold(x, value, op, output, out)
-    return result if output == "bool" else wrap_packed(result, x, output)
+    if output == "bool" and capacity is None:
+        return result
+    return wrap_packed(result, x, output, as_capacity("threshold", output, capacity))
 
 
 def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8) -> Array:
@@ -143,11 +158,12 @@ def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8
         raise ValueError(
             f"hysteresis_threshold: x must have at least {axes} dimensions {extents}, got shape {tuple(x.shape)}"
         )
-    if axes == 3 and len(getattr(x, "shape", ())) > 3:  # packed masks are the slices of one volume
-        strong = threshold(x, high)
-        weak = threshold(x, low) | strong
-        return _dispatch.backend(weak).hysteresis(weak, strong, None, neighbours)
-    strong = threshold(x, high, output="packed")
-    weak = threshold(x, low, output="packed") | strong  # where low is above high
+    with reported_as("hysteresis_threshold"):
+        if axes == 3 and len(getattr(x, "shape", ())) > 3:  # packed masks are the slices of one volume
+            strong = threshold(x, high)
+            weak = threshold(x, low) | strong
+            return _dispatch.backend(weak).hysteresis(weak, strong, None, neighbours)
+        strong = threshold(x, high, output="packed")
+        weak = threshold(x, low, output="packed") | strong  # where low is above high
     kept = _dispatch.backend(weak.data).hysteresis(weak.data, strong.data, weak.size[1], neighbours)
     return _arrays.reshaped(PackedMasks._wrap(kept, weak.size).to_dense(), tuple(x.shape))

@@ -7,7 +7,8 @@ from typing import Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._masks import Masks, Output, check_output, wrap_packed
+from .._errors import shown
+from ._masks import Masks, Output, as_number, check_output, is_one_of, wrap_packed
 
 _HUGE = 2**62  # no window is as large: what is beyond compares alike
 
@@ -19,19 +20,12 @@ def _window(function: str, argument: str, size: SupportsIndex | tuple[int, int])
         height, width = (operator.index(side) for side in size)
         return max(-_HUGE, min(height, _HUGE)), max(-_HUGE, min(width, _HUGE))
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be an odd integer or a pair of them, got {size!r}") from None
-
-
-def _number(function: str, argument: str, value: float) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be a number, got {value!r}") from None
+        raise TypeError(f"{function}: {argument} must be an odd integer or a pair of them, got {shown(size)}") from None
 
 
 def _check_method(function: str, method: str) -> None:
-    if method not in ("gaussian", "mean", "median"):
-        raise ValueError(f"{function}: method must be 'gaussian', 'mean' or 'median', got {method!r}")
+    if not is_one_of(method, ("gaussian", "mean", "median")):
+        raise ValueError(f"{function}: method must be 'gaussian', 'mean' or 'median', got {shown(method)}")
 
 
 def threshold_local(
@@ -85,7 +79,7 @@ def threshold_local(
     height, width = _window("threshold_local", "block_size", block_size)
     _check_method("threshold_local", method)
     return _dispatch.backend(image).threshold_local(
-        image, height, width, method, _number("threshold_local", "offset", offset)
+        image, height, width, method, as_number("threshold_local", "offset", offset)
     )
 
 
@@ -131,7 +125,7 @@ def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, 
            [7., 7., 7.]])
     """
     height, width = _window("threshold_niblack", "window_size", window_size)
-    return _dispatch.backend(image).threshold_niblack(image, height, width, _number("threshold_niblack", "k", k))
+    return _dispatch.backend(image).threshold_niblack(image, height, width, as_number("threshold_niblack", "k", k))
 
 
 def threshold_sauvola(
@@ -178,8 +172,8 @@ def threshold_sauvola(
     array([[80., 80.]])
     """
     height, width = _window("threshold_sauvola", "window_size", window_size)
-    weight = _number("threshold_sauvola", "k", k)
-    span = None if r is None else _number("threshold_sauvola", "r", r)
+    weight = as_number("threshold_sauvola", "k", k)
+    span = None if r is None else as_number("threshold_sauvola", "r", r)
     return _dispatch.backend(image).threshold_sauvola(image, height, width, weight, span)
 
 
@@ -199,8 +193,12 @@ def adaptive_threshold(
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
-    block_size, method, offset
-        As for `threshold_local`.
+    block_size : int or (int, int)
+        Side of the block, as for `threshold_local`.
+    method : {"gaussian", "mean", "median"}
+        What the threshold is, as for `threshold_local`.
+    offset : float
+        What is subtracted from it.
     op : {">", ">="}
         The comparison.
     output : {"bool", "uint8", "packed", "rle"}
@@ -233,12 +231,12 @@ def adaptive_threshold(
     image = _arrays.with_shape(image)
     height, width = _window("adaptive_threshold", "block_size", block_size)
     check_output("adaptive_threshold", output)
-    if op not in (">", ">="):
-        raise ValueError(f"adaptive_threshold: op must be '>' or '>=', got {op!r}")
+    if not is_one_of(op, (">", ">=")):
+        raise ValueError(f"adaptive_threshold: op must be '>' or '>=', got {shown(op)}")
     if output == "rle" and out is not None:
         raise ValueError("adaptive_threshold: out must be None when output is 'rle'")
     _check_method("adaptive_threshold", method)
-    shift = _number("adaptive_threshold", "offset", offset)
+    shift = as_number("adaptive_threshold", "offset", offset)
     form = "packed" if output == "rle" else output
     result = _dispatch.backend(image).adaptive_threshold(image, height, width, method, shift, op, form, out)
     return wrap_packed(result, image, output)

@@ -9,20 +9,24 @@ import numpy as np
 
 from .. import _dispatch
 from .._arrays import Array
+from .._errors import shown
 
 
-def _value(image: Array, method: str) -> Any:
-    values = _dispatch.backend(image).threshold_value(image, method)
+def _value(image: Array, method: str, check: bool) -> Any:
+    values = _dispatch.backend(image).threshold_value(image, method, bool(check))
     return float(values) if isinstance(values, np.ndarray) and values.ndim == 0 else values
 
 
-def threshold_otsu(image: Array) -> Any:
+def threshold_otsu(image: Array, *, check: bool = True) -> Any:
     """Find Otsu's threshold: the value that separates two classes with the greatest variance between them.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -54,16 +58,19 @@ def threshold_otsu(image: Array) -> Any:
     >>> rapidmask.threshold_otsu(np.array([[1, 2, 9, 8]], np.uint8))
     2.0
     """
-    return _value(image, "otsu")
+    return _value(image, "otsu", check)
 
 
-def threshold_li(image: Array) -> Any:
+def threshold_li(image: Array, *, check: bool = True) -> Any:
     """Find Li's threshold: the value of least cross entropy between the image and its two class means, by iteration.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -95,16 +102,19 @@ def threshold_li(image: Array) -> Any:
     >>> round(rapidmask.threshold_li(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8)), 3)
     4.366
     """
-    return _value(image, "li")
+    return _value(image, "li", check)
 
 
-def threshold_yen(image: Array) -> Any:
+def threshold_yen(image: Array, *, check: bool = True) -> Any:
     """Find Yen's threshold: the value of greatest correlation between the two parts of the histogram.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -136,16 +146,19 @@ def threshold_yen(image: Array) -> Any:
     >>> rapidmask.threshold_yen(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
     3.0
     """
-    return _value(image, "yen")
+    return _value(image, "yen", check)
 
 
-def threshold_isodata(image: Array) -> Any:
+def threshold_isodata(image: Array, *, check: bool = True) -> Any:
     """Find the lowest ISODATA threshold: a value halfway between the means of the two classes that it makes.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -177,16 +190,19 @@ def threshold_isodata(image: Array) -> Any:
     >>> rapidmask.threshold_isodata(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
     5.0
     """
-    return _value(image, "isodata")
+    return _value(image, "isodata", check)
 
 
-def threshold_triangle(image: Array) -> Any:
+def threshold_triangle(image: Array, *, check: bool = True) -> Any:
     """Find the triangle threshold: the bin farthest from the line between the histogram's peak and its farther end.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -218,16 +234,19 @@ def threshold_triangle(image: Array) -> Any:
     >>> rapidmask.threshold_triangle(np.array([[1, 2, 2, 3, 8, 9, 9, 10]], np.uint8))
     4.0
     """
-    return _value(image, "triangle")
+    return _value(image, "triangle", check)
 
 
-def threshold_mean(image: Array) -> Any:
+def threshold_mean(image: Array, *, check: bool = True) -> Any:
     """Find the mean of the pixels.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -258,16 +277,19 @@ def threshold_mean(image: Array) -> Any:
     >>> rapidmask.threshold_mean(np.array([[1, 2, 3, 6]], np.uint8))
     3.0
     """
-    return _value(image, "mean")
+    return _value(image, "mean", check)
 
 
-def threshold_minimum(image: Array) -> Any:
+def threshold_minimum(image: Array, *, check: bool = True) -> Any:
     """Find the minimum between the two maxima of the histogram, smoothed until only two are left.
 
     Parameters
     ----------
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -301,10 +323,10 @@ def threshold_minimum(image: Array) -> Any:
     >>> rapidmask.threshold_minimum(np.repeat(np.arange(10), counts)[None])
     4.0
     """
-    return _value(image, "minimum")
+    return _value(image, "minimum", check)
 
 
-def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
+def threshold_multiotsu(image: Array, *, classes: int = 3, check: bool = True) -> Any:
     """Find Otsu's thresholds for several classes: the values with the greatest variance between the classes.
 
     Parameters
@@ -313,6 +335,9 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
         One image, or a batch.
     classes : int
         Number of classes, at least 2.
+    check : bool
+        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
+        NaN. Integers that span too much are refused in any case.
 
     Returns
     -------
@@ -344,7 +369,7 @@ def threshold_multiotsu(image: Array, *, classes: int = 3) -> Any:
     array([ 2., 12.])
     """
     try:
-        number = min(operator.index(classes), 1 << 30)
+        number = max(-1, min(operator.index(classes), 1 << 30))
     except TypeError:
-        raise TypeError(f"threshold_multiotsu: classes must be an integer, got {classes!r}") from None
-    return _dispatch.backend(image).threshold_multiotsu(image, number)
+        raise TypeError(f"threshold_multiotsu: classes must be an integer, got {shown(classes)}") from None
+    return _dispatch.backend(image).threshold_multiotsu(image, number, bool(check))

@@ -8,7 +8,7 @@ from typing import Literal, SupportsIndex
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, check_number
+from ._masks import Masks, Output, as_capacity, as_flag, check_number
 
 
 def upsample_masks(
@@ -24,6 +24,7 @@ def upsample_masks(
     return_stats: bool = False,
     offset: float = 1.0,
     out: Array | None = None,
+    capacity: SupportsIndex | None = None,
 ) -> Masks | tuple[Masks, MaskStatistics]:
     """Resize logits bilinearly and compare them with a threshold, without an image of the resized values.
 
@@ -52,6 +53,9 @@ def upsample_masks(
         That of the stability score.
     out : array, optional
         Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+    capacity : int, optional
+        With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
+        `rle_encode`.
 
     Returns
     -------
@@ -103,10 +107,12 @@ def upsample_masks(
         op,
         activation or "none",
     )
-    reach = check_number("upsample_masks", "offset", offset) if return_stats else None
+    with_stats = as_flag("upsample_masks", "return_stats", return_stats)
+    reach = check_number("upsample_masks", "offset", offset) if with_stats else None
+    most = as_capacity("upsample_masks", output, capacity)
     module = _dispatch.backend(logits)
     if output == "rle" and hasattr(module, "upsample_runs"):
         result = module.upsample_runs(*given, reach)
     else:
         result = module.upsample_masks(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, return_stats)
+    return given_back(result, (height, width), output, with_stats, most)

@@ -18,7 +18,7 @@ def watershed(image: Array, markers: Array, *, mask: Masks | None = None, connec
     image : array of integers or floats, shape (..., H, W) or (..., D, H, W)
         Low where regions should lie, high between them: gradients, or distances to the background with their sign
         turned. NaN is above all numbers.
-    markers : array of any integer type, of the shape of the image
+    markers : array of integers of any type, of the shape of the image
         The labels to flood from; 0 is no marker. Pixels of one marker need not be connected.
     mask : array of bool or uint8 of the shape of the image, or as many PackedMasks or RLEMasks, optional
         Where to flood. Markers elsewhere count for nothing.
