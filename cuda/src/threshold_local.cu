@@ -319,7 +319,8 @@ Axes axes_of(const Context& context, LocalWindow window, LocalMethod method) {
   if (method != LocalMethod::gaussian) return {{window.h, nullptr}, {window.w, nullptr}};
   const auto axis = [&](std::int64_t size) {
     const std::vector<double> weights = gaussian_weights(size);
-    return Axis{2 * static_cast<std::int64_t>(weights.size()) - 1, context.table(weights.data(), static_cast<std::int64_t>(weights.size()))};
+    return Axis{2 * static_cast<std::int64_t>(weights.size()) - 1,
+                context.table(weights.data(), static_cast<std::int64_t>(weights.size()))};
   };
   const Axis rows = axis(window.h);
   return {rows, window.h == window.w ? rows : axis(window.w)};
