@@ -39,11 +39,17 @@ elif importlib.util.find_spec("rapidmask._emu") is None:
     )
 
 
-def pytest_collection_modifyitems(items):
-    """Mark what repeats itself at every instruction level, which needs no other run at one of them."""
+def pytest_collection_modifyitems(config, items):
+    """Mark what repeats itself at every instruction level, and leave out kernels but at one: they are of none."""
+    kept, dropped = [], []
     for item in items:
         if "isa" in getattr(item, "fixturenames", ()):
             item.add_marker("levels")
+        chosen = item.callspec.params if hasattr(item, "callspec") else {}
+        kernels = chosen.get("backend", "cpu") != "cpu"
+        (dropped if kernels and chosen.get("isa", rapidmask.isa()) != rapidmask.isa() else kept).append(item)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
 
 
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
