@@ -244,7 +244,7 @@ bool Array::take_exchange_api(py::handle object, const char* function, const cha
     const py::error_already_set error;
     if (!error.matches(PyExc_Exception)) throw error;  // an interrupt
     throw TypeError(where(function, argument) + "must be an array with memory of its own, got " +
-                    Py_TYPE(object.ptr())->tp_name + " without (" + std::string(py::str(error.value())) + ")");
+                    Py_TYPE(object.ptr())->tp_name + " without");
   }
   library_ = Library::exchange_api;
   api_ = api;
