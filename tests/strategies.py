@@ -201,7 +201,7 @@ def values(
             if dtype == "bfloat16":
                 if torch is None:
                     return found.astype(np.float32)
-                return torch.from_numpy(found.astype(np.float32)).bfloat16()
+                return torch.from_numpy(np.asarray(found, np.float32)).bfloat16()
             found = found.astype(dtype)
     found = np.asarray(found)
     if draw(st.integers(0, 9)) == 0 and found.dtype.itemsize > 1:

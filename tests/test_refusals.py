@@ -85,6 +85,11 @@ CASES = {
         ValueError,
         "polygons_to_masks: size must be two integers (H, W), got (18446744073709551616, 3)",
     ),
+    "classes beyond 64 bits": (
+        lambda: rapidmask.panoptic_merge(LOGITS, [1.0], [1], fuse=2**63),
+        ValueError,
+        "panoptic_merge: fuse must be of 64 bits, got 9223372036854775808",
+    ),
     "a number as run lengths": (
         lambda: rapidmask.rle_decode(3),
         TypeError,
