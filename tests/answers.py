@@ -149,6 +149,8 @@ def areas_of_components(result, masks, connectivity=8):
 
 
 def hysteresis(result, x, low, high, connectivity=8):
+    if np.ndim(host(low)) or np.ndim(host(high)):
+        return  # one for each image, or surfaces
     x, axes = host(x), axes_of(connectivity)
     apart = (int(np.prod(x.shape[: x.ndim - axes])), *x.shape[x.ndim - axes :])
 

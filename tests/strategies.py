@@ -563,7 +563,7 @@ IMAGES = (
 
 @st.composite
 def thresholded(draw):
-    x = draw(values(axes=draw(st.integers(0, 2)), dtypes=IMAGES))
+    x = draw(values(axes=draw(st.integers(1, 2)), dtypes=IMAGES))
     shape = tuple(x.shape)
     others = [numbers]
     if len(shape) >= 2:

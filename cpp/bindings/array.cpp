@@ -247,10 +247,8 @@ bool Array::take_exchange_api(py::handle object, const char* function, const cha
   if (api->tensor_from_object(object.ptr(), &tensor) != 0) {
     const py::error_already_set error;
     if (!error.matches(PyExc_Exception)) throw error;  // an interrupt
-    std::string text = py::str(error.value());
-    text.resize(std::min(text.size(), text.find('\n')));  // torch adds the stack
     throw TypeError(where(function, argument) + "must be an array with memory of its own, got " +
-                    Py_TYPE(object.ptr())->tp_name + " without (" + text + ")");
+                    Py_TYPE(object.ptr())->tp_name + " without");
   }
   library_ = Library::exchange_api;
   api_ = api;

@@ -572,6 +572,8 @@ def _class_map(function: str, segmentation: Array, semantic: Any) -> tuple[Array
     if tuple(semantic.shape) != tuple(segmentation.shape):
         shapes = f"{tuple(segmentation.shape)}, got shape {tuple(semantic.shape)}"
         raise ValueError(f"{function}: semantic must have the masks' shape {shapes}")
+    if any(name in str(semantic.dtype) for name in ("uint16", "uint32", "uint64")):  # of which torch knows no maximum
+        semantic = _arrays.astype(semantic, "int64")
     most, low = -1, 0
     if math.prod(semantic.shape):
         extremes = semantic.max(), semantic.min()

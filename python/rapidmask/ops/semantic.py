@@ -282,9 +282,10 @@ def _class_set(function: str, argument: str, classes: Any) -> set[int]:
     """Return classes given as one integer, or as a list or array of integers."""
     try:
         given = _arrays.to_host(classes).ravel() if hasattr(classes, "__dlpack__") else classes
-        return {operator.index(c) for c in (given if isinstance(given, Iterable) else (given,))}
+        found = {operator.index(c) for c in (given if isinstance(given, Iterable) else (given,))}
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{function}: {argument} must be integers, got {shown(classes)}") from None
+    return {check_integer(function, argument, c) for c in found}
 
 
 def _label_type(function: str, dtype: Any) -> LabelType:
