@@ -66,6 +66,9 @@ rapidmask.masks_to_polygons(masks)
 pycocotools.decode(pycocotools.encode(numpy.asfortranarray(masks[0].view(numpy.uint8))))
 """
 
+# Of the package's files: its code, compiled code and types, and the page of `rapidmask review`.
+SUFFIXES = {".html", ".py", ".pyd", ".pyi", ".so", ".typed"}
+
 
 def watched(program):
     """What was seen during a program, in a process of its own."""
@@ -117,7 +120,6 @@ def installed():
 
 
 def test_the_installation_holds_the_package_alone():
-    allowed = {".py", ".pyi", ".so", ".pyd", ".typed", ".txt", ".json", ""}
     for path in installed():
         top = path.parts[0]
         if path.parts[:2] == ("..", ".."):
@@ -125,8 +127,7 @@ def test_the_installation_holds_the_package_alone():
             continue
         assert top == "rapidmask" or top.startswith("rapidmask-"), path
         if top == "rapidmask" and "__pycache__" not in path.parts:
-            assert path.suffix in allowed, path
-            assert path.name == "py.typed" or path.suffix, path
+            assert path.suffix in SUFFIXES, path
             assert not {"tests", "benchmarks", "cpp", "cuda"} & set(path.parts), path
 
 
@@ -134,7 +135,7 @@ def test_the_package_s_folder_has_no_build_files():
     folder = Path(rapidmask.__file__).parent
     for path in folder.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
-            assert path.suffix in {".html", ".json", ".py", ".pyi", ".so", ".txt", ".typed"}, path
+            assert path.suffix in SUFFIXES, path
 
 
 def test_free_threaded_interpreters_stay_free():
