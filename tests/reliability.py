@@ -37,8 +37,8 @@ def summary():
             f"undefined-behaviour sanitizers | {executions:,} | {found} found and mended, each with its input kept |",
             "| calls that reach every CUDA kernel, emulated, under the address and thread sanitizers | "
             f"{2 * len(test_kernels.CALLS)} in each CI run | the first fault ends the run |",
-            f"| {threads} functions, called by 8 threads at once on shared arrays | {8 * 2 * threads:,} in each test run | "
-            "the first difference fails |",
+            f"| {threads} functions, called by 8 threads at once on shared arrays | "
+            f"{8 * 2 * threads:,} in each test run | the first difference fails |",
         ]
     )
 

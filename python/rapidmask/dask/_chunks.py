@@ -84,10 +84,11 @@ def gather(
 
 
 def scatter(key: str, graph: HighLevelGraph, like: Array) -> Array:
-    """Give chunk i of an array of the chunks of `like` item i of what a task gives."""
+    """Give row i of the chunks of `like` item i of what a task gives, as an array of one chunk for each row."""
     name = f"scatter-{key}"
-    layer = {(name, *index): (operator.getitem, key, i) for i, index in enumerate(np.ndindex(*like.numblocks))}
-    return array_of(name, layer, graph, key, like.chunks, np.empty((0,) * like.ndim, object))
+    rows = np.ndindex(*like.numblocks[:-1])
+    layer = {(name, *index, 0): (operator.getitem, key, i) for i, index in enumerate(rows)}
+    return array_of(name, layer, graph, key, (*like.chunks[:-1], (1,)), np.empty((0,) * like.ndim, object))
 
 
 def item(key: str, graph: HighLevelGraph, place: Any, shape: Sequence[float], dtype: Any) -> Array:

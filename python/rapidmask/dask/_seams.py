@@ -194,19 +194,22 @@ class Numbers:
 
     Attributes
     ----------
-    bases : list of int64, shape (S,)
-        For each chunk, how many components come before those that begin in each segment.
-    begins : list of bool, shape (P,)
-        Whether a component begins with each part of the chunk.
-    labels : list of int64, shape (P,)
-        The number of the component of each part of the chunk.
+    segments : int64, shape (chunks + 1,)
+        The first segment of each chunk.
+    bases : int64, shape (segments,)
+        How many components come before those that begin in each segment.
+    begins : bool, shape (P,)
+        Whether a component begins with each part.
+    labels : int64, shape (P,)
+        The number of the component of each part.
     counts : int64, shape (images,)
         Components of each image, or of the volume.
     """
 
-    bases: list[Integers]
-    begins: list[Integers]
-    labels: list[Integers]
+    segments: Integers
+    bases: Integers
+    begins: Integers
+    labels: Integers
     counts: Integers
 
 
@@ -262,9 +265,38 @@ def number(grid: Grid, chunks: Sequence[Parts], whole: Whole) -> Numbers:
     of_root = np.zeros(len(segments), np.int64)
     of_root[whole.roots[chosen]] = bases[of_segment] + before[chosen] + rank + 1
     labels = of_root[whole.roots]
-    return Numbers(np.split(bases, offsets[1:-1]), split(whole, begins), split(whole, labels), counts)
+    return Numbers(offsets, bases, begins, labels, counts)
 
 
-def split(whole: Whole, values: Integers) -> list[Integers]:
-    """Share out one value for each part to the chunks."""
-    return [values[a:b] for a, b in zip(whole.first[:-1], whole.first[1:], strict=True)]
+@dataclasses.dataclass(frozen=True)
+class Shares:
+    """Values for a row of chunks, in few arrays, since each that is sent by itself takes a worker a millisecond.
+
+    Attributes
+    ----------
+    values : arrays
+        Of all chunks of the row.
+    firsts : int64 arrays, shape (chunks of the row + 1,)
+        For each array of values, where those of each chunk begin.
+    """
+
+    values: tuple[Integers, ...]
+    firsts: tuple[Integers, ...]
+
+    def __getitem__(self, place: int) -> tuple[Integers, ...]:
+        """Return the values of a chunk of the row."""
+        return tuple(
+            values[first[place] : first[place + 1]] for values, first in zip(self.values, self.firsts, strict=True)
+        )
+
+
+def share(grid: Grid, *shared: tuple[Integers, Integers]) -> list[Shares]:
+    """Share out values to the rows of chunks, each with where those of every chunk begin."""
+    rows = grid.shape[0] * grid.shape[1]
+    width = grid.shape[2]
+    found = []
+    for begin in range(0, rows * width, width):
+        firsts = [first[begin : begin + width + 1] for _, first in shared]
+        values = [values[first[0] : first[-1]] for (values, _), first in zip(shared, firsts, strict=True)]
+        found.append(Shares(tuple(values), tuple(first - first[0] for first in firsts)))
+    return found

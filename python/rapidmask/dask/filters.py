@@ -11,19 +11,22 @@ from ..ops.components import _integer
 from . import _chunks, _pieces, _seams
 from ._chunks import Array
 from ._pieces import Kept, Survey
-from ._seams import Grid, Integers, Parts, Whole
+from ._seams import Grid, Integers, Parts, Shares, Whole
 from .labels import grid_of, surveyed
 
 _DUAL = {4: 8, 8: 4, 6: 26, 18: 6, 26: 6}  # with which no path of the one crosses one of the other
 Rule = Callable[..., Integers]
 
 
-def _solve(chunks: list[Parts], grid: Grid, rule: Rule, arguments: Any) -> list[Integers]:
+def _solve(chunks: list[Parts], grid: Grid, rule: Rule, arguments: Any) -> list[Shares]:
     whole = _seams.join(grid, chunks)
-    return _seams.split(whole, rule(grid, chunks, whole, **arguments))
+    return _seams.share(grid, (rule(grid, chunks, whole, **arguments), whole.first))
 
 
-def _sift(kept: Kept, keep: Integers, connectivity: int, background: bool, element: Any) -> Any:
+def _sift(
+    kept: Kept, shares: Shares, connectivity: int, background: bool, element: Any, block_id: tuple[int, ...]
+) -> Any:
+    (keep,) = shares[block_id[-1]]
     return _pieces.sift(kept, connectivity, background, keep, element)
 
 

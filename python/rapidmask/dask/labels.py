@@ -11,7 +11,7 @@ import numpy as np
 from . import _chunks, _pieces, _seams
 from ._chunks import Array
 from ._pieces import Kept, Survey
-from ._seams import Grid, Integers, Parts
+from ._seams import Grid, Integers, Numbers, Parts, Shares, Whole
 
 Order = Literal["any", "raster"]
 _LARGEST_INT32 = 2**31 - 1
@@ -68,13 +68,20 @@ def _parts(described: tuple[Kept, Parts]) -> Parts:
 
 
 def _solve_labels(chunks: list[Parts], grid: Grid) -> list[Any]:
-    """Return bases, begins and labels for each chunk, then the counts."""
-    numbers = _seams.number(grid, chunks, _seams.join(grid, chunks))
-    return [*zip(numbers.bases, numbers.begins, numbers.labels, strict=True), numbers.counts]
+    """Return bases, begins and labels for each row of chunks, then the counts."""
+    whole = _seams.join(grid, chunks)
+    numbers = _seams.number(grid, chunks, whole)
+    return [*_share_numbers(grid, whole, numbers), numbers.counts]
 
 
-def _paint_labels(kept: Kept, numbered: Any, connectivity: int, element: Any) -> Any:
-    return _pieces.paint(kept, connectivity, _pieces.numbers(kept, *numbered), element)
+def _share_numbers(grid: Grid, whole: Whole, numbers: Numbers) -> list[Shares]:
+    return _seams.share(
+        grid, (numbers.bases, numbers.segments), (numbers.begins, whole.first), (numbers.labels, whole.first)
+    )
+
+
+def _paint_labels(kept: Kept, shares: Shares, connectivity: int, element: Any, block_id: tuple[int, ...]) -> Any:
+    return _pieces.paint(kept, connectivity, _pieces.numbers(kept, *shares[block_id[-1]]), element)
 
 
 def label_type(masks: Array) -> type:
@@ -155,7 +162,7 @@ def label(masks: Array, *, connectivity: int = 8, order: Order = "any", return_c
     labels, key, graph = _labelled(masks, grid, kept, parts)
     if not return_count:
         return labels
-    counts = _chunks.item(key, graph, parts.npartitions, (grid.images,), np.int64)
+    counts = _chunks.item(key, graph, -1, (grid.images,), np.int64)
     return labels, counts if masks.ndim == 3 and not grid.volume else counts[0]
 
 
@@ -169,12 +176,13 @@ def _labelled(masks: Array, grid: Grid, kept: Array, parts: Array) -> tuple[Arra
     return labels, key, graph
 
 
-def _solve_areas(chunks: list[Parts], grid: Grid) -> list[Integers]:
+def _solve_areas(chunks: list[Parts], grid: Grid) -> list[Shares]:
     whole = _seams.join(grid, chunks)
-    return _seams.split(whole, whole.areas)
+    return _seams.share(grid, (whole.areas, whole.first))
 
 
-def _paint_areas(kept: Kept, areas: Integers, connectivity: int, element: Any) -> Any:
+def _paint_areas(kept: Kept, shares: Shares, connectivity: int, element: Any, block_id: tuple[int, ...]) -> Any:
+    (areas,) = shares[block_id[-1]]
     own = _pieces.summarize(kept.bits, kept.shape, connectivity, False)[1]
     table = np.concatenate([[0], own])
     table[kept.parts] = areas
@@ -254,13 +262,13 @@ def _solve_components(chunks: list[Parts], grid: Grid) -> list[Any]:
         join.at(values, roots[chosen], measures[chosen, column])
         measures[:, column] = values
     own = np.flatnonzero(roots == np.arange(len(roots)))
-    labels = np.concatenate([np.zeros(0, np.int64), *numbers.labels])[own]
+    labels = numbers.labels[own]
     images = np.zeros(len(own), np.int64) if grid.volume else measures[own, 0]
     rows = _Rows(images, labels, whole.areas[own], measures[own])
-    return [*zip(numbers.bases, numbers.begins, numbers.labels, strict=True), numbers.counts, rows]
+    return [*_share_numbers(grid, whole, numbers), numbers.counts, rows]
 
 
-def _own_rows(kept: Kept, numbered: Any, connectivity: int, block_info: Any = None) -> _Rows:
+def _own_rows(kept: Kept, shares: Shares, connectivity: int, block_info: Any, block_id: tuple[int, ...]) -> _Rows:
     """Return the components of a chunk that are no parts."""
     origin = np.array([0, 0, 0], np.int64)
     place = [start for start, _ in block_info[0]["array-location"]]
@@ -268,7 +276,7 @@ def _own_rows(kept: Kept, numbered: Any, connectivity: int, block_info: Any = No
     own = np.delete(np.arange(int(kept.offsets[-1])), kept.parts - 1)
     areas = _pieces.summarize(kept.bits, kept.shape, connectivity, False)[1][own]
     measures = _pieces.measure(kept.bits, connectivity)[own]
-    numbers = _pieces.numbers(kept, *numbered)[1:][own]
+    numbers = _pieces.numbers(kept, *shares[block_id[-1]])[1:][own]
     measures[:, :6] += np.repeat(origin, 2)
     measures[:, 6:] += origin * areas[:, None]
     images = measures[:, 0] if connectivity in (4, 8) else np.zeros(len(own), np.int64)
@@ -348,7 +356,7 @@ def connected_components(masks: Array, *, connectivity: int = 8, order: Order = 
         element=label_type(masks),
     )
     rows = _chunks.objects(_own_rows, kept, numbered, connectivity=neighbours)
-    counts = _chunks.item(key, graph, parts.npartitions, (grid.images,), np.int64)
+    counts = _chunks.item(key, graph, -2, (grid.images,), np.int64)
     offsets = da.map_blocks(_offsets, counts, dtype=np.int64, chunks=((grid.images + 1,),))
     tables, merged = _chunks.gather(_tables, rows, grid.volume, beside=key)
     axes = 3 if grid.volume else 2
