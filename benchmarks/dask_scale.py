@@ -75,7 +75,14 @@ def on_workers(make: Callable[[da.Array], da.Array], side: int, chunk: int, work
     """The time and the peaks of memory of a function on fresh workers, and its result."""
     environment = {"RAPIDMASK_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {**dask.config.get("distributed.nanny.pre-spawn-environ"), **environment}}),
+        dask.config.set(
+            {
+                "distributed.nanny.pre-spawn-environ": {
+                    **dask.config.get("distributed.nanny.pre-spawn-environ"),
+                    **environment,
+                }
+            }
+        ),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster) as client,
     ):

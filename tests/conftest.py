@@ -4,6 +4,7 @@
 kernels are the CUDA ones run by the emulator; and `_cuda` where there is a device, with copies to it and back.
 """
 
+import gc
 import importlib.util
 import os
 import re
@@ -50,6 +51,12 @@ def pytest_collection_modifyitems(config, items):
         (dropped if kernels and chosen.get("isa", rapidmask.isa()) != rapidmask.isa() else kept).append(item)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
+
+
+def pytest_collection_finish():
+    """Let the garbage collector leave alone what will be there to the end: it looks at a million objects otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
@@ -132,6 +139,20 @@ def isa(request):
     previous = rapidmask.isa()
     rapidmask.set_isa(request.param)
     yield request.param
+    rapidmask.set_isa(previous)
+
+
+@pytest.fixture
+def levels():
+    """Set one instruction level after the other, for tests whose expected results take long to find."""
+
+    def each():
+        for level in rapidmask.isa_levels():
+            rapidmask.set_isa(level)
+            yield level
+
+    previous = rapidmask.isa()
+    yield each
     rapidmask.set_isa(previous)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [ROOT / "tests/cpp/emulator_faults.cpp", ROOT / "cuda/emu/emulator.cpp"]
-FLAGS = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-DRM_EMULATE"]
+FLAGS = ["-std=c++20", "-O0", "-g1", "-Wall", "-Wextra", "-Werror", "-pthread", "-DRM_EMULATE"]
 FLAGS += [f"-I{ROOT / folder}" for folder in ("cuda/src", "cuda/emu", "cpp/include")]
 BUILDS = {
     "plain": [],

@@ -205,13 +205,15 @@ def test_random_footprints(backend, isa, rng):
         check(OPERATIONS[turn % 7], rng.random(shape) < rng.random(), footprint, 1, BORDERS[turn % 3])
 
 
-def test_the_largest_footprints(backend, isa, rng):
+def test_the_largest_footprints(backend, levels, rng):
     masks = rng.random((1, 4, 140) if backend == "emu" else (1, 20, 140)) < 0.999
     square, noise = np.ones((127, 127), bool), rng.random((127, 127)) < 0.5
     for footprint in (square, noise, rapidmask.disk(63), rapidmask.ellipse(127, 99)):
-        for border in BORDERS:
-            check("erode", masks, footprint, 1, border)
-            check("dilate", ~masks, footprint, 1, border)
+        for (operation, given), border in itertools.product((("erode", masks), ("dilate", ~masks)), BORDERS):
+            expected = expect(operation, given, footprint, 1, border)
+            for level in levels() if backend == "cpu" else ("of no level",):
+                found = apply(operation, given, footprint, border=border)
+                np.testing.assert_array_equal(found, expected, err_msg=level)
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -411,7 +413,7 @@ def test_boundary_is_its_formula(backend, isa, rng):
 
 
 @pytest.mark.parametrize("name", [name for name in FOOTPRINTS if name not in ("nothing", "no elements")])
-def test_scipy(isa, rng, name):
+def test_scipy(levels, rng, name):
     ndimage = pytest.importorskip("scipy.ndimage")
     footprint = np.asarray(FOOTPRINTS[name]) != 0
     for (shape, iterations), border in itertools.product((((41, 130), 1), ((9, 65), 3)), BORDERS):
@@ -424,7 +426,9 @@ def test_scipy(isa, rng, name):
                 continue  # SciPy has one value for both
             value = border == "ones" or (border == "ignore" and ours == "erode")
             expected = theirs(mask, footprint, iterations=iterations, border_value=value)
-            np.testing.assert_array_equal(apply(ours, mask, footprint, iterations=iterations, border=border), expected)
+            for level in levels():
+                found = apply(ours, mask, footprint, iterations=iterations, border=border)
+                np.testing.assert_array_equal(found, expected, err_msg=level)
 
 
 def test_scipy_volumes(isa, rng):

@@ -397,7 +397,7 @@ def assert_as_find_contours(mask):
 
 
 def test_borders_are_those_of_opencv(rng):
-    for mask in masks_of(rng, 300):
+    for mask in masks_of(rng, 120):
         assert_as_find_contours(mask)
 
 

@@ -47,15 +47,19 @@ def repeat(function, mask, footprint, iterations, border):
 def morphology(operation, mask, footprint, iterations=1, border="ignore"):
     """Any of the operations on one mask, of two dimensions or three."""
     mask = np.asarray(mask) != 0
-    arguments = footprint, iterations, border
-    dilated = repeat(dilate, mask, *arguments)
-    eroded = repeat(erode, mask, *arguments)
+
+    def dilated(mask):
+        return repeat(dilate, mask, footprint, iterations, border)
+
+    def eroded(mask):
+        return repeat(erode, mask, footprint, iterations, border)
+
     return {
-        "dilate": lambda: dilated,
-        "erode": lambda: eroded,
-        "opening": lambda: repeat(dilate, eroded, *arguments),
-        "closing": lambda: repeat(erode, dilated, *arguments),
-        "gradient": lambda: dilated & ~eroded,
-        "white_tophat": lambda: mask & ~repeat(dilate, eroded, *arguments),
-        "black_tophat": lambda: repeat(erode, dilated, *arguments) & ~mask,
+        "dilate": lambda: dilated(mask),
+        "erode": lambda: eroded(mask),
+        "opening": lambda: dilated(eroded(mask)),
+        "closing": lambda: eroded(dilated(mask)),
+        "gradient": lambda: dilated(mask) & ~eroded(mask),
+        "white_tophat": lambda: mask & ~dilated(eroded(mask)),
+        "black_tophat": lambda: eroded(dilated(mask)) & ~mask,
     }[operation]()
