@@ -63,7 +63,7 @@ def faults_of(wheel: Path) -> Iterator[str]:
     if size > LARGEST:
         yield f"has {size:,} bytes, more than {LARGEST:,}"
     with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
-        names = archive.namelist()
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         yield from (f"holds {name}" for name in names if not EXPECTED.match(name))
         modules = [name for name in names if name.endswith(".so")]
         if not any("/_cpu." in name for name in modules):

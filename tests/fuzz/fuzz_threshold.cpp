@@ -87,16 +87,21 @@ void compare_values(Input& input, DType dtype) {
   const auto pixels = any_values<T>(input, n * h * w, std::max<std::int64_t>(1, w));
   const Image image{pixels.data(), dtype, n, h, w};
   const auto [found] = at_every_level("a threshold value", [&] {
-    Array<double> own(several ? n * (classes - 1) : n);
-    try {
+    const auto find = [&](bool checks, double* values) {
       if (several) {
-        cpu::threshold_multiotsu({}, image, classes, own.data());
+        cpu::threshold_multiotsu({}, image, classes, checks, values);
       } else {
-        cpu::threshold_value({}, static_cast<ThresholdMethod>(kind), image, own.data());
+        cpu::threshold_value({}, static_cast<ThresholdMethod>(kind), image, checks, values);
       }
+    };
+    Array<double> own(several ? n * (classes - 1) : n), unchecked(own.size());
+    try {
+      find(true, own.data());
     } catch (const std::invalid_argument&) {
       return FoundValues{};
     }
+    find(false, unchecked.data());
+    expect(unchecked == own, "the same values, checked or not");
     return FoundValues{std::move(own)};
   });
   if (!found.has_value()) return;

@@ -102,9 +102,10 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
     bits = pack(mask)  # a batch of one
     clean = components.remove_small_holes if mode == "holes" else components.remove_small_objects
     cleaned = clean(bits, least)
-    if np.array_equal(cleaned.data, bits.data):
+    area = cleaned.area()[0]
+    if area == bits.area()[0]:  # pixels only went, or only came
         return mask, False
-    if mode == "islands" and not cleaned.data.any():
+    if area == 0 and mode == "islands":
         cleaned = components.keep_largest(bits)
     return cleaned.to_dense()[0], True
 
