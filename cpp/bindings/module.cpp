@@ -45,13 +45,13 @@ PYBIND11_MODULE(RM_MODULE, module, pybind11::mod_gil_not_used()) {
   bind_rle(module);
   bind_semantic(module);
   bind_prototypes(module);
-  bind_rle(module);
   bind_upsample(module);
 #if defined(RM_BACKEND_CPU)
   bind_coco(module);
   bind_polygon(module);
   bind_rle_coco(module);
   bind_seams(module);
+  bind_small_regions(module);
   bind_watershed(module);
 #endif
   bind_runtime(module);

@@ -20,13 +20,13 @@ void bind_paste(pybind11::module_& module);
 void bind_rle(pybind11::module_& module);
 void bind_semantic(pybind11::module_& module);
 void bind_prototypes(pybind11::module_& module);
-void bind_rle(pybind11::module_& module);
 void bind_upsample(pybind11::module_& module);
 #if defined(RM_BACKEND_CPU)
 void bind_coco(pybind11::module_& module);
 void bind_polygon(pybind11::module_& module);
 void bind_rle_coco(pybind11::module_& module);
 void bind_seams(pybind11::module_& module);
+void bind_small_regions(pybind11::module_& module);
 void bind_watershed(pybind11::module_& module);
 #endif
 void bind_runtime(pybind11::module_& module);  // threads and levels, or devices

@@ -96,6 +96,25 @@ void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_a
   });
 }
 
+bool remove_small_of(const Masks& mask, std::int64_t min_area, bool holes, int connectivity,
+                     const MutableMasks& result) {
+  bool any = false;
+  for_each_mask<Workspace>(mask.n, mask.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
+    workspace.bits.load(mask, i, holes, parallel);
+    sieve(workspace, connectivity, parallel, [&] {
+      choose_large(workspace, min_area);
+      auto& stays = workspace.stays;
+      const auto small = std::count(stays.begin() + 1, stays.end(), 0);
+      any = small > 0;
+      if (holes || !any || small + 1 < static_cast<std::ptrdiff_t>(stays.size())) return;
+      const auto largest = std::max_element(workspace.areas.begin() + 1, workspace.areas.end());
+      stays[static_cast<std::size_t>(largest - workspace.areas.begin())] = 1;
+    });
+    if (any) workspace.bits.store(result, i, holes, parallel);
+  });
+  return any;
+}
+
 void fill_holes(const Context&, const Masks& masks, int connectivity, const MutableMasks& result) {
   const int around = dual_connectivity(connectivity);
   filter(masks, Of::background, around, result, [&](Workspace& workspace, std::int64_t) {

@@ -107,6 +107,28 @@ def test_small_regions_of_plain_masks(theirs):
             assert changed == expected_changed
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (70, 1), (25, 37), (40, 129), (1500, 1500)])
+def test_small_regions_are_what_the_filters_leave(threads, shape, count):
+    threads(count)
+    rng = np.random.default_rng(5)
+    for density, area in itertools.product((0.02, 0.3, 0.6, 0.95), (1, 2, 9, 3 * 10**6)):
+        mask = rng.random(shape) < density
+        for given in (mask, mask[::-1], np.asfortranarray(mask)):
+            before = given.copy()
+            filled = rapidmask.remove_small_holes(given, area)
+            kept = rapidmask.remove_small_objects(given, area)
+            all_small = given.any() and not kept.any()  # which is told though a single one stays as it is
+            if all_small:
+                kept = rapidmask.keep_largest(given)
+            for mode, wanted in (("holes", filled), ("islands", kept)):
+                found, changed = ours.remove_small_regions(given, area, mode)
+                np.testing.assert_array_equal(found, wanted)
+                assert changed is bool((wanted != given).any() or (all_small and mode == "islands"))
+                assert changed or found is given
+            np.testing.assert_array_equal(given, before)
+
+
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
 @pytest.mark.parametrize("mode", ["holes", "islands"])
 def test_small_regions_of_nothing(shape, mode):

@@ -113,6 +113,10 @@ void remove_small_holes(const Context&, const Masks& masks, std::int64_t min_are
 // Fills the components of background of less than `min_area` pixels, and then keeps the components of at least as many.
 void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
                           const MutableMasks& result);
+// One mask, as segment-anything cleans it: fills small `holes`, or removes small components, but for the largest where
+// all are small. Returns whether there were any; without, nothing is written. Of the CPU alone.
+bool remove_small_of(const Masks& mask, std::int64_t min_area, bool holes, int connectivity,
+                     const MutableMasks& result);
 // Fills the background that no path of background pixels joins to the border. `connectivity` is that of the foreground,
 // whose dual the background has.
 void fill_holes(const Context&, const Masks& masks, int connectivity, const MutableMasks& result);

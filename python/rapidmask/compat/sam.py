@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _cpu
 from .._upstream import Upstream
 from ..ops import components, measure
 from ..ops.clean_scores import clean_scores
-from ..ops.pack import pack
 from ..ops.rle import rle_encode
 from .pycocotools import frPyObjects
 
@@ -99,15 +99,8 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
     if mode not in ("holes", "islands") or not -(2**62) < area_thresh < 2**62:
         raise NotImplementedError("remove_small_regions: mode must be 'holes' or 'islands', area_thresh a number")
     least = max(0, math.ceil(area_thresh))
-    bits = pack(mask)  # a batch of one
-    clean = components.remove_small_holes if mode == "holes" else components.remove_small_objects
-    cleaned = clean(bits, least)
-    area = cleaned.area()[0]
-    if area == bits.area()[0]:  # pixels only went, or only came
-        return mask, False
-    if area == 0 and mode == "islands":
-        cleaned = components.keep_largest(bits)
-    return cleaned.to_dense()[0], True
+    cleaned = _cpu.remove_small_of(mask, least, mode == "holes")
+    return (mask, False) if cleaned is None else (cleaned, True)
 
 
 def get_connected_components(mask: Any) -> tuple[Any, Any]:
