@@ -8,6 +8,7 @@ coordinates of the nearest background, spacings, and every argument that SciPy r
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -245,10 +246,13 @@ def _structure(structure: Any, ndim: int) -> _Bool:
     return elements
 
 
+@functools.cache
 def _cross(ndim: int, reach: int = 1) -> _Bool:
-    """Return the neighbours that differ in up to ``reach`` axes."""
+    """Return the neighbours that differ in up to ``reach`` axes, read-only."""
     axes = np.indices((3,) * ndim) - 1
-    return np.asarray(np.abs(axes).sum(axis=0) <= reach)
+    cross = np.asarray(np.abs(axes).sum(axis=0) <= reach)
+    cross.flags.writeable = False
+    return cross
 
 
 def _connectivity(structure: Any, ndim: int) -> int:
