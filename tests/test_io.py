@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import rapidmask
+from inputs import refuses
 from rapidmask import io
 
 
@@ -407,3 +408,216 @@ def test_wrong_records():
         io.pipeline_records(two_masks(), "x", mask="jpeg")
     with pytest.raises(ValueError, match="pipeline_records: scores must be one, or one for each of 2 masks, got 1"):
         io.pipeline_records(two_masks(), "x", [0.5])
+
+
+# Refusals, and what hostile arguments found
+
+
+RING = [1, 1, 4, 1, 4, 4]
+SHAPE = {"label": "cat", "points": [[0, 0], [3, 0], [3, 3]]}
+
+
+def labelme(**changes):
+    return {"shapes": [SHAPE | changes], "imageHeight": 5, "imageWidth": 5}
+
+
+REFUSALS = {
+    "labels in a list": (
+        lambda: io.rle_from_labels([[1, 0]]),
+        TypeError,
+        "rle_from_labels: labels must be a NumPy array of integers, got [[1, 0]]",
+    ),
+    "a vector of labels": (
+        lambda: io.rle_from_labels(np.zeros(3, int)),
+        ValueError,
+        "rle_from_labels: labels must have shape (H, W), got (3,)",
+    ),
+    "masks that are text": (
+        lambda: io.coco_annotations("mask"),
+        TypeError,
+        "coco_annotations: masks must be labels (H, W), masks (N, H, W) of bool or uint8, PackedMasks or RLEMasks, got "
+        f"{np.asarray('mask').dtype} of shape ()",
+    ),
+    "a ragged list of masks": (
+        lambda: io.labelme_record([[1], [2, 3]], "cat"),
+        TypeError,
+        "labelme_record: masks must be labels (H, W), masks (N, H, W) of bool or uint8, PackedMasks or RLEMasks, got "
+        "[[1], [2, 3]]",
+    ),
+    "a fraction as a category": (
+        lambda: io.coco_annotations(two_masks(), category_id=1.5),
+        TypeError,
+        "coco_annotations: category_id must be one, or one for each of 2 masks, got 1.5",
+    ),
+    "a first id that is text": (
+        lambda: io.coco_annotations(two_masks(), first_id="1"),
+        TypeError,
+        "coco_annotations: first_id must be an integer, got '1'",
+    ),
+    "labels that are numbers": (
+        lambda: io.labelme_record(two_masks(), [1, 2]),
+        TypeError,
+        "labelme_record: labels must be text, got 1",
+    ),
+    "scores that are text": (
+        lambda: io.pipeline_records(two_masks(), "x", ["a", "b"]),
+        TypeError,
+        "pipeline_records: scores must be numbers or None, got 'a'",
+    ),
+    "masks without pixels": (
+        lambda: io.pipeline_records(np.zeros((1, 0, 3), bool), "x"),
+        ValueError,
+        "pipeline_records: masks must have pixels, got masks of size (0, 3)",
+    ),
+    "a number as annotations": (
+        lambda: io.masks_from_coco(3, (5, 5)),
+        TypeError,
+        "masks_from_coco: annotations must be a sequence of mappings, got 3",
+    ),
+    "keys of two types": (
+        lambda: io.masks_from_coco([{1: 2, "a": 3}], (5, 5)),
+        ValueError,
+        "masks_from_coco: annotations[0] must have a segmentation, got [1, 'a']",
+    ),
+    "a polygon that is refused": (
+        lambda: io.masks_from_coco(
+            [{"segmentation": {"size": [5, 5], "counts": [25]}}, {"segmentation": [RING, [np.nan] * 6]}], (5, 5)
+        ),
+        ValueError,
+        "masks_from_coco: annotations[1]: polygons[0][1] must have coordinates of at most 2^27, got nan",
+    ),
+    "shapes that are no list": (
+        lambda: io.masks_from_labelme({"shapes": None, "imageHeight": 5, "imageWidth": 5}),
+        TypeError,
+        "masks_from_labelme: the record's shapes must be a list, got None",
+    ),
+    "a group that is a list": (
+        lambda: io.masks_from_labelme(labelme(group_id=[1])),
+        ValueError,
+        "masks_from_labelme: shapes[0] must have a group_id that is a number, got [1]",
+    ),
+    "points beyond any float": (
+        lambda: io.masks_from_labelme(labelme(points=[[10**400, 1]] * 3)),
+        ValueError,
+        "masks_from_labelme: shapes[0] must have points [x, y], got list",
+    ),
+    "a rule that is none": (
+        lambda: io.masks_from_labelme(labelme(), rule=3),
+        ValueError,
+        "masks_from_labelme: rule must be one of coco, opencv, got 3",
+    ),
+    "a score that is a list": (
+        lambda: io.masks_from_pipeline([{"mask": np.eye(2), "score": [1]}]),
+        ValueError,
+        "masks_from_pipeline: results[0] must have a score that is a finite number, got [1]",
+    ),
+    "a label of thousands of digits": (
+        lambda: io.masks_from_pipeline([{"mask": np.eye(2), "label": 10**5000}]),
+        ValueError,
+        "masks_from_pipeline: results[0] must have a label that can be written, got int",
+    ),
+    "an error of many lines": (
+        lambda: io.masks_from_pipeline({"error": "out\nof order"}),
+        ValueError,
+        "masks_from_pipeline: the service answered with an error: out of order",
+    ),
+    "a number as a path": (lambda: io.read_image(0), TypeError, "read_image: path must be a path, got 0"),
+    "a path with NUL": (
+        lambda: io.read_json("a\0b"),
+        ValueError,
+        r"read_json: path must be one that files have, got 'a\x00b'",
+    ),
+    "grey of four colours": (
+        lambda: io.to_grey(np.zeros((2, 2, 4), np.uint8)),
+        ValueError,
+        "to_grey: image must have shape (H, W) or (H, W, 3), got (2, 2, 4)",
+    ),
+    "a picture in a list": (
+        lambda: io.write_image("p.png", [[1]]),
+        TypeError,
+        "write_image: image must be a NumPy array, got [[1]]",
+    ),
+    "a picture without pixels": (
+        lambda: io.write_labels("p.png", np.zeros((0, 2), int)),
+        ValueError,
+        "write_labels: a picture must have pixels, got shape (0, 2)",
+    ),
+    "a format that is only read": (
+        lambda: io.write_image("p.psd", np.zeros((2, 2), np.uint8)),
+        ValueError,
+        "write_image: path must end in the suffix of a picture format, got 'p.psd'",
+    ),
+    "pixels that a format does not hold": (
+        lambda: io.write_image("p.jpg", np.zeros((2, 2, 4), np.uint8)),
+        ValueError,
+        "write_image: uint8 of shape (2, 2, 4) cannot be written as JPEG (cannot write mode RGBA as JPEG)",
+    ),
+    "what JSON does not hold": (
+        lambda: io.write_json("p.json", {1, 2}),
+        TypeError,
+        "write_json: this cannot be written as JSON (Object of type set is not JSON serializable)",
+    ),
+    "images that are numbers": (
+        lambda: io.write_coco("p.json", [3], [], []),
+        TypeError,
+        "write_coco: images[0] must be a mapping, got 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_one_sentence_of_the_function(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call, error, text = REFUSALS[name]
+    with refuses(error, text):
+        call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    for path in (tmp_path, "", "/"):
+        with pytest.raises(OSError, match=r"Is a directory: '[^']*'$"):
+            io.write_json(path, 1)
+
+
+def test_json_nested_too_deeply(tmp_path):
+    content = []
+    for _ in range(50_000):
+        content = [content]
+    with pytest.raises(ValueError, match=r"^write_json: this cannot be written as JSON \("):
+        io.write_json(tmp_path / "p.json", content)
+
+
+def test_masks_in_torch_s_memory():
+    torch = pytest.importorskip("torch")
+    for masks in (rapidmask.pack(torch.from_numpy(two_masks())), rapidmask.rle_encode(torch.from_numpy(two_masks()))):
+        for form in ("rle", "counts", "polygons"):
+            expected = io.coco_annotations(two_masks(), segmentation=form)
+            assert io.coco_annotations(masks, segmentation=form) == expected
+        assert io.labelme_record(masks, "x") == io.labelme_record(two_masks(), "x")
+        assert io.pipeline_records(masks, "x") == io.pipeline_records(two_masks(), "x")
+
+
+def test_categories_as_an_array():
+    annotations = io.coco_annotations(two_masks(), category_id=np.array([3, 4]))
+    assert [one["category_id"] for one in annotations] == [3, 4]
+    json.dumps(annotations)
+
+
+def test_a_large_circle_takes_little_memory():
+    record = labelme(shape_type="circle", points=[[0, 0], [9e6, 0]])
+    masks, _ = io.masks_from_labelme(record)
+    assert masks.area().tolist() == [25]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, np.uint8])
+def test_grey_of_the_largest_integers(dtype):
+    for value in (np.iinfo(dtype).max, np.iinfo(dtype).min):
+        image = np.full((1, 2, 3), value, dtype)
+        np.testing.assert_array_equal(io.to_grey(image), image[..., 0])
+
+
+def test_pictures_of_the_other_byte_order(tmp_path):
+    pixels = np.array([[1, 70000]], ">i4")
+    io.write_image(tmp_path / "p.tif", pixels)
+    np.testing.assert_array_equal(io.read_image(tmp_path / "p.tif"), pixels)

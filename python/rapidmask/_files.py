@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import secrets
@@ -77,6 +78,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If it cannot be written, with the name that it would have had.
     """
     target = Path(path)
+    if not target.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(target))
     beside = target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.part")
     try:
         with open(beside, "xb") as file:
@@ -85,7 +88,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, os.fspath(beside)):
-            error.filename, error.filename2 = os.fspath(target), None  # a full disk names none
+            error.filename = os.fspath(target)  # a full disk names none
+            if error.filename2 is not None:
+                del error.filename2
         raise
 
 

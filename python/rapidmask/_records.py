@@ -7,7 +7,8 @@ same pixels when they are read by COCO's rule.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -15,13 +16,14 @@ import numpy.typing as npt
 
 from . import _arrays
 from ._containers import PackedMasks, RLEMasks, Size, _as_size
-from ._errors import shown
+from ._errors import refusing_as, shown
 from .ops.polygon import masks_to_polygons, polygons_to_masks
 from .ops.rle import rle_encode
 
 _FORMS = ("rle", "counts", "polygons")
 _AREAS = ("polygon", "rectangle", "circle")
 _WITHOUT_AREA = ("line", "linestrip", "point", "points")
+_MOST_OF_CIRCLE = 2**17  # vertices; so many keep within 3/1000 of a pixel of the largest circle
 
 
 def rle_from_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], RLEMasks]:
@@ -38,8 +40,19 @@ def rle_from_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], RLEMask
         The labels found, ascending.
     masks : RLEMasks
         The mask of each.
+
+    Raises
+    ------
+    TypeError
+        If the labels are no array of integers.
+    ValueError
+        If they are not two-dimensional.
     """
-    flat = labels.ravel(order="F")
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "biu":
+        raise TypeError(f"rle_from_labels: labels must be a NumPy array of integers, got {shown(labels)}")
+    if labels.ndim != 2:
+        raise ValueError(f"rle_from_labels: labels must have shape (H, W), got {labels.shape}")
+    flat = np.asarray(labels).ravel(order="F")
     begins = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     begins = np.concatenate([np.zeros(min(1, flat.size), np.int64), begins])
     lengths = np.diff(begins, append=flat.size)
@@ -96,29 +109,55 @@ def _outlines_of(masks: RLEMasks) -> list[list[npt.NDArray[np.int64]]]:
 
 
 def _as_rle(function: str, masks: Any) -> RLEMasks:
-    """Return masks in any form, or the labels of a map, as run lengths."""
+    """Return masks in any form, or the labels of a map, as run lengths in NumPy's arrays."""
     if isinstance(masks, (PackedMasks, RLEMasks)):
-        return masks.to_rle()
-    masks = _arrays.with_shape(masks)
-    array = _arrays.to_host(masks) if hasattr(masks, "shape") else np.asarray(masks)
+        runs = masks.to_rle()
+        return RLEMasks._wrap(_arrays.to_host(runs.counts), _arrays.to_host(runs.offsets), runs.size)
+    wanted = f"{function}: masks must be labels (H, W), masks (N, H, W) of bool or uint8, PackedMasks or RLEMasks, got "
+    array = _on_host(masks, wanted)
     if array.ndim == 2 and array.dtype.kind in "iu":
         return rle_from_labels(array)[1]
     if array.ndim not in (2, 3) or array.dtype not in (np.dtype(bool), np.dtype(np.uint8)):
-        raise TypeError(
-            f"{function}: masks must be labels (H, W), masks (N, H, W) of bool or uint8, PackedMasks or RLEMasks, got "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    return rle_encode(array)
+        raise TypeError(f"{wanted}{array.dtype} of shape {array.shape}")
+    with refusing_as(function):
+        return rle_encode(array)
+
+
+def _on_host(values: Any, wanted: str) -> npt.NDArray[Any]:
+    """Return an array of any library, or a list, as one of NumPy; TypeError of a sentence's begin where it is none."""
+    try:
+        values = _arrays.with_shape(values)
+        return np.asarray(_arrays.to_host(values) if hasattr(values, "shape") else values)
+    except (TypeError, ValueError, AttributeError, BufferError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _arrays.is_on_cuda(values):
+            raise
+        raise TypeError(wanted + shown(values)) from error
 
 
 def _for_each(function: str, argument: str, value: Any, count: int) -> list[Any]:
     """Return one value for each mask, of one for all or a sequence."""
-    if isinstance(value, (str, SupportsIndex)):
-        return [value] * count
-    values = value.tolist() if isinstance(value, np.ndarray) else list(value)
+    wanted = f"{function}: {argument} must be one, or one for each of {count} masks, got "
+    try:
+        given = value.tolist() if hasattr(value, "tolist") else value
+        if isinstance(given, (str, SupportsIndex)):
+            return [given] * count
+        values = None if isinstance(given, (bytes, bytearray, Mapping, Set)) else list(given)
+    except (TypeError, RuntimeError):  # of tensors without memory, too
+        values = None
+    if values is None:
+        raise TypeError(wanted + shown(value))
     if len(values) != count:
-        raise ValueError(f"{function}: {argument} must be one, or one for each of {count} masks, got {len(values)}")
+        raise ValueError(f"{wanted}{len(values)}")
     return values
+
+
+def _names(function: str, labels: Any, count: int) -> list[str]:
+    """Return one text for each mask."""
+    names = _for_each(function, "labels", labels, count)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{function}: labels must be text, got {shown(name)}")
+    return names
 
 
 def coco_annotations(
@@ -153,7 +192,7 @@ def coco_annotations(
     Raises
     ------
     TypeError
-        If ``masks`` is anything else.
+        If ``masks`` is anything else, or ``category_id`` or ``first_id`` no integer.
     ValueError
         If there are not as many categories as masks, or ``segmentation`` is another.
 
@@ -165,10 +204,14 @@ def coco_annotations(
     >>> io.coco_annotations(masks, segmentation="polygons")[0]["segmentation"]
     [[0, 0, 0, 2, 1, 2, 1, 1, 2, 1, 2, 0]]
     """
-    if segmentation not in _FORMS:
+    if not isinstance(segmentation, str) or segmentation not in _FORMS:
         raise ValueError(
             f"coco_annotations: segmentation must be one of {', '.join(_FORMS)}, got {shown(segmentation)}"
         )
+    try:
+        first = operator.index(first_id)
+    except TypeError:
+        raise TypeError(f"coco_annotations: first_id must be an integer, got {shown(first_id)}") from None
     runs = _as_rle("coco_annotations", masks)
     pixels: list[Any]
     if segmentation == "polygons":
@@ -176,9 +219,12 @@ def coco_annotations(
     else:
         pixels = runs.to_coco("str" if segmentation == "rle" else "list")
     categories = _for_each("coco_annotations", "category_id", category_id, len(runs))
+    for category in categories:
+        if not isinstance(category, SupportsIndex):
+            raise TypeError(f"coco_annotations: category_id must be an integer, got {shown(category)}")
     return [
         {
-            "id": first_id + i,
+            "id": first + i,
             "image_id": image_id,
             "category_id": category,
             "segmentation": found,
@@ -230,6 +276,8 @@ def masks_from_coco(annotations: Sequence[Mapping[str, Any]], size: Sequence[Sup
     array([9, 2])
     """
     shape = _as_size("masks_from_coco", size)
+    if isinstance(annotations, Mapping) or not hasattr(annotations, "__iter__"):
+        raise TypeError(f"masks_from_coco: annotations must be a sequence of mappings, got {shown(annotations)}")
     polygons: list[Any] = []
     rles: list[dict[str, Any]] = []
     order: list[tuple[int, int]] = []
@@ -237,7 +285,7 @@ def masks_from_coco(annotations: Sequence[Mapping[str, Any]], size: Sequence[Sup
         if not isinstance(annotation, Mapping):
             raise TypeError(f"masks_from_coco: annotations[{i}] must be a mapping, got {type(annotation).__name__}")
         if "segmentation" not in annotation:
-            raise ValueError(f"masks_from_coco: annotations[{i}] must have a segmentation, got {sorted(annotation)}")
+            raise ValueError(f"masks_from_coco: annotations[{i}] must have a segmentation, got {shown([*annotation])}")
         segmentation = annotation["segmentation"]
         if isinstance(segmentation, Mapping):
             order.append((1, len(rles)))
@@ -250,8 +298,18 @@ def masks_from_coco(annotations: Sequence[Mapping[str, Any]], size: Sequence[Sup
                 f"masks_from_coco: the segmentation of annotations[{i}] must be a list of polygons or a mapping, got "
                 f"{type(segmentation).__name__}"
             )
-    drawn = polygons_to_masks(polygons, shape, output="rle")
-    read = RLEMasks.from_coco(rles, shape)
+    try:
+        drawn = polygons_to_masks(polygons, shape, output="rle")
+        read = RLEMasks.from_coco(rles, shape)
+    except (TypeError, ValueError):
+        for i, (is_rle, k) in enumerate(order):
+            with refusing_as(f"masks_from_coco: annotations[{i}]"):
+                if is_rle:
+                    RLEMasks.from_coco([rles[k]], shape)
+                else:
+                    polygons_to_masks([polygons[k]], shape, output="rle")
+        with refusing_as("masks_from_coco"):
+            raise
     both = RLEMasks._wrap(
         np.concatenate([drawn.counts, read.counts]),
         np.concatenate([drawn.offsets, read.offsets[1:] + drawn.offsets[-1]]),
@@ -281,7 +339,7 @@ def labelme_record(masks: Any, labels: str | Sequence[str], *, image_path: str =
     Raises
     ------
     TypeError
-        If ``masks`` is anything else.
+        If ``masks`` is anything else, or a label no text.
     ValueError
         If there are not as many labels as masks.
 
@@ -298,7 +356,7 @@ def labelme_record(masks: Any, labels: str | Sequence[str], *, image_path: str =
     [[0.0, 0.0], [0.0, 2.0], [3.0, 2.0], [3.0, 0.0]]
     """
     runs = _as_rle("labelme_record", masks)
-    names = _for_each("labelme_record", "labels", labels, len(runs))
+    names = _names("labelme_record", labels, len(runs))
     shapes = [
         {
             "label": name,
@@ -345,7 +403,7 @@ def masks_from_labelme(
     Raises
     ------
     TypeError
-        If the record or a shape is no mapping.
+        If the record or a shape is no mapping, or the shapes no list.
     ValueError
         If a shape has too few or too many points, or is of a type that is none of LabelMe's or a ``mask``, or the
         size is not told.
@@ -353,8 +411,9 @@ def masks_from_labelme(
     Notes
     -----
     Polygons, rectangles (of two points, or four) and circles (a centre and a point on the line) are areas. Lines and
-    points are none, and left out. A circle is drawn as a polygon with a vertex for each pixel of its line. LabelMe
-    itself draws with Pillow, which covers the pixels that the line meets too, nearly as "opencv" does.
+    points are none, and left out. A circle is drawn as a polygon with a vertex for each pixel of its line, of which
+    131072 are enough for any. LabelMe itself draws with Pillow, which covers the pixels that the line meets too, nearly
+    as "opencv" does.
 
     Examples
     --------
@@ -370,23 +429,38 @@ def masks_from_labelme(
     places: dict[Any, int] = {}
     polygons: list[list[Any]] = []
     labels: list[str] = []
-    for i, drawn in enumerate(record.get("shapes", ())):
+    shapes = record.get("shapes", ())
+    if not isinstance(shapes, (list, tuple)):
+        raise TypeError(f"masks_from_labelme: the record's shapes must be a list, got {shown(shapes)}")
+    for i, drawn in enumerate(shapes):
         ring = _ring(i, drawn)
         if ring is None:
             continue
         group = drawn.get("group_id")
-        place = places.setdefault(i if group is None else (str(drawn["label"]), group), len(polygons))
+        if group is not None and not isinstance(group, (int, float, str)):
+            where = f"masks_from_labelme: shapes[{i}]"
+            raise ValueError(f"{where} must have a group_id that is a number, got {shown(group)}")
+        label = _text(f"masks_from_labelme: shapes[{i}]", drawn["label"])
+        place = places.setdefault(i if group is None else (label, group), len(polygons))
         if place == len(polygons):
             polygons.append([])
-            labels.append(str(drawn["label"]))
+            labels.append(label)
         polygons[place].append(ring)
-    if rule == "coco":
-        return polygons_to_masks(polygons, shape, output="rle"), labels
-    # By OpenCV's rule rings of one mask would make holes where they overlap.
-    masks = [polygons_to_masks([[ring] for ring in rings], shape, rule=rule, output="packed") for rings in polygons]
+    with refusing_as("masks_from_labelme"):
+        if isinstance(rule, str) and rule == "coco":
+            return polygons_to_masks(polygons, shape, output="rle"), labels
+        # By OpenCV's rule rings of one mask would make holes where they overlap.
+        masks = [polygons_to_masks([[ring] for ring in rings], shape, rule=rule, output="packed") for rings in polygons]
+        empty = polygons_to_masks([], shape, rule=rule, output="packed")
     joined = [np.bitwise_or.reduce(of_mask.data, axis=0, keepdims=True) for of_mask in masks]
-    empty = polygons_to_masks([], shape, rule=rule, output="packed")
     return PackedMasks._wrap(np.concatenate([empty.data, *joined]), shape).to_rle(), labels
+
+
+def _text(where: str, label: Any) -> str:
+    try:
+        return str(label)
+    except ValueError as error:  # of integers of thousands of digits
+        raise ValueError(f"{where} must have a label that can be written, got {shown(label)}") from error
 
 
 def _labelme_size(record: Mapping[str, Any]) -> Size:
@@ -402,15 +476,17 @@ def _ring(i: int, shape: Any) -> npt.NDArray[np.float64] | None:
     if not isinstance(shape, Mapping):
         raise TypeError(f"{where} must be a mapping, got {type(shape).__name__}")
     if "label" not in shape or "points" not in shape:
-        raise ValueError(f"{where} must have a label and points, got {sorted(shape)}")
-    kind = shape.get("shape_type") or "polygon"
-    if kind in _WITHOUT_AREA:
+        raise ValueError(f"{where} must have a label and points, got {shown([*shape])}")
+    kind = shape.get("shape_type")
+    if kind is None or (isinstance(kind, str) and not kind):
+        kind = "polygon"
+    if isinstance(kind, str) and kind in _WITHOUT_AREA:
         return None
-    if kind not in _AREAS:
+    if not isinstance(kind, str) or kind not in _AREAS:
         raise ValueError(f"{where} must be of one of {', '.join(_AREAS + _WITHOUT_AREA)}, got {shown(kind)}")
     try:
         points = np.asarray(shape["points"], np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = np.zeros(0)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{where} must have points [x, y], got {shown(shape['points'])}")
@@ -426,5 +502,6 @@ def _ring(i: int, shape: Any) -> npt.NDArray[np.float64] | None:
     radius = math.hypot(x1 - x0, y1 - y0)
     if not radius < 1e7:
         raise ValueError(f"{where}, a circle, must have a radius of less than 10000000 pixels, got {radius}")
-    angles = np.linspace(0, 2 * math.pi, max(32, math.ceil(2 * math.pi * radius)), endpoint=False)
+    vertices = min(max(32, math.ceil(2 * math.pi * radius)), _MOST_OF_CIRCLE)
+    angles = np.linspace(0, 2 * math.pi, vertices, endpoint=False)
     return np.stack([x0 + radius * np.cos(angles), y0 + radius * np.sin(angles)], axis=1)

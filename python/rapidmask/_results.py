@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io as streams
 import math
+import numbers
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
@@ -13,10 +13,10 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import to_host
 from ._containers import RLEMasks, _as_size
+from ._errors import refusing_as, shown, told
 from ._files import pillow
-from ._records import _as_rle, _for_each
+from ._records import _as_rle, _for_each, _names, _on_host, _text
 from .ops.rle import rle_encode
 
 
@@ -61,7 +61,7 @@ def masks_from_pipeline(
     (array([3]), ['cat'], [0.9])
     """
     if isinstance(results, Mapping) and "error" in results:
-        raise ValueError(f"masks_from_pipeline: the service answered with an error: {results['error']}")
+        raise ValueError(f"masks_from_pipeline: the service answered with an error: {_said(results['error'])}")
     if isinstance(results, (str, bytes)) or not isinstance(results, Sequence):
         raise TypeError(f"masks_from_pipeline: results must be a list, got {type(results).__name__}")
     wanted = None if size is None else _as_size("masks_from_pipeline", size)
@@ -72,18 +72,32 @@ def masks_from_pipeline(
         if not isinstance(result, Mapping):
             raise TypeError(f"{where} must be a mapping, got {type(result).__name__}")
         if "mask" not in result:
-            raise ValueError(f"{where} must have a mask, got {sorted(map(str, result))}")
+            raise ValueError(f"{where} must have a mask, got {shown([*result])}")
         mask = _dense(where, result["mask"])
         wanted = wanted or (mask.shape[0], mask.shape[1])
         if mask.shape != wanted:
             raise ValueError(f"{where} must have a mask of size {wanted}, got {mask.shape}")
         rles += rle_encode(mask).to_coco()
-        score, label = result.get("score"), result.get("label")
-        if score is not None and (isinstance(score, str) or not math.isfinite(score)):
-            raise ValueError(f"{where} must have a score that is a finite number, got {score!r}")
-        scores.append(None if score is None else float(score))
-        labels.append("object" if label is None else str(label))
-    return RLEMasks.from_coco(rles, wanted or (0, 0)), labels, scores
+        label = result.get("label")
+        scores.append(_score(where, result.get("score")))
+        labels.append("object" if label is None else _text(where, label))
+    with refusing_as("masks_from_pipeline"):
+        return RLEMasks.from_coco(rles, wanted or (0, 0)), labels, scores
+
+
+def _said(error: Any) -> str:
+    return told(error) if isinstance(error, str) else shown(error)
+
+
+def _score(where: str, score: Any) -> float | None:
+    try:
+        number = score.tolist() if hasattr(score, "tolist") else score  # of NumPy and torch
+        found = None if number is None else float(number) if isinstance(number, numbers.Real) else math.nan
+    except (RuntimeError, OverflowError):
+        found = math.nan
+    if found is not None and not math.isfinite(found):
+        raise ValueError(f"{where} must have a score that is a finite number, got {shown(score)}")
+    return found
 
 
 def _dense(where: str, mask: Any) -> npt.NDArray[np.bool_]:
@@ -93,7 +107,7 @@ def _dense(where: str, mask: Any) -> npt.NDArray[np.bool_]:
         mask = np.asarray(mask.convert("L") if mask.mode not in ("1", "L", "I", "F", "I;16") else mask)
     elif not hasattr(mask, "shape"):
         raise TypeError(f"{where} must have a mask that is a picture, an array or text, got {type(mask).__name__}")
-    array = np.asarray(mask) if hasattr(mask, "__array_interface__") else to_host(mask)
+    array = _on_host(mask, f"{where} must have a mask of numbers (H, W), got ")
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         raise TypeError(f"{where} must have a mask of numbers (H, W), got {array.dtype} of shape {array.shape}")
     return np.ascontiguousarray(array != 0)
@@ -110,8 +124,10 @@ def _decoded(where: str, text: str | bytes) -> Any:
             warnings.simplefilter("ignore")
             picture = image_module.open(streams.BytesIO(data))
             picture.load()
-    except (binascii.Error, OSError, SyntaxError, ValueError, EOFError, image_module.DecompressionBombError) as error:
-        reason = "no picture" if isinstance(error, image_module.UnidentifiedImageError) else error
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a parser of Pillow stumbles over
+        reason = "no picture" if isinstance(error, image_module.UnidentifiedImageError) else told(error)
         raise ValueError(f"{where} must have a mask that is a picture in base64, got {reason}") from error
     return picture
 
@@ -144,9 +160,9 @@ def pipeline_records(
     Raises
     ------
     TypeError
-        If ``masks`` is anything else.
+        If ``masks`` is anything else, a label no text or a score no number.
     ValueError
-        If there are not as many labels or scores as masks, or ``mask`` is another.
+        If there are not as many labels or scores as masks, masks are without pixels, or ``mask`` is another.
     ImportError
         If Pillow is missing.
 
@@ -158,11 +174,16 @@ def pipeline_records(
     >>> records[0]["label"], records[0]["mask"][:8]
     ('cat', 'iVBORw0K')
     """
-    if mask not in ("png", "image"):
-        raise ValueError(f"pipeline_records: mask must be png or image, got {mask!r}")
+    if not isinstance(mask, str) or mask not in ("png", "image"):
+        raise ValueError(f"pipeline_records: mask must be png or image, got {shown(mask)}")
     runs = _as_rle("pipeline_records", masks)
-    names = _for_each("pipeline_records", "labels", labels, len(runs))
+    names = _names("pipeline_records", labels, len(runs))
+    if len(runs) and 0 in runs.size:
+        raise ValueError(f"pipeline_records: masks must have pixels, got masks of size {runs.size}")
     sure = [None] * len(runs) if scores is None else _for_each("pipeline_records", "scores", scores, len(runs))
+    for score in sure:
+        if score is not None and not isinstance(score, numbers.Real):
+            raise TypeError(f"pipeline_records: scores must be numbers or None, got {shown(score)}")
     image_module = pillow("Image")
     records = []
     for one, name, score in zip(runs, names, sure, strict=True):

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._arrays import native_byte_order
+from ._errors import shown, told
 from ._files import pillow, replacing
 from ._records import coco_annotations, labelme_record, masks_from_coco, masks_from_labelme, rle_from_labels
 from ._results import masks_from_pipeline, pipeline_records
@@ -74,21 +76,37 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     Palettes are looked up, transparent pixels are laid on white, CMYK and other colour spaces become RGB, 1-bit
     pictures 0 and 255. Of an animation or a document the first frame is read. Pillow reduces 16-bit colour to 8 bits.
     """
-    return _read(path, _as_array)
+    return _read("read_image", path, _as_array)
 
 
-def _read(path: str | os.PathLike[str], take: Callable[[Any], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+def _place(function: str, path: Any) -> Path:
+    """Return a path that a file system could have."""
+    try:
+        place = Path(os.fsdecode(path))
+        if b"\0" in os.fsencode(place):
+            raise ValueError
+    except TypeError:
+        raise TypeError(f"{function}: path must be a path, got {shown(path)}") from None
+    except ValueError:
+        raise ValueError(f"{function}: path must be one that files have, got {shown(path)}") from None
+    return place
+
+
+def _read(function: str, path: str | os.PathLike[str], take: Callable[[Any], npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Open a picture, and return what is taken from it."""
     image_module = pillow("Image")
-    with open(path, "rb") as file:
+    with open(_place(function, path), "rb") as file:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of large pictures and of unusual EXIF data
                 with image_module.open(file) as picture:
                     upright = pillow("ImageOps").exif_transpose(picture)
                     return take(upright)
-        except (OSError, SyntaxError, ValueError, EOFError, image_module.DecompressionBombError) as error:
-            reason = "no format that Pillow knows" if isinstance(error, image_module.UnidentifiedImageError) else error
+        except MemoryError:
+            raise MemoryError(f"{function}: there is no memory for the picture") from None
+        except Exception as error:  # whatever a parser of Pillow stumbles over
+            unknown = isinstance(error, image_module.UnidentifiedImageError)
+            reason = "no format that Pillow knows" if unknown else told(error)
             raise ValueError(f"cannot be read as a picture ({reason})") from error
 
 
@@ -120,7 +138,7 @@ def read_labels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             raise ValueError(f"a map of labels is grey or has a palette, and this is {picture.mode}")
         return labels
 
-    return _read(path, take)
+    return _read("read_labels", path, take)
 
 
 def read_panoptic(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
@@ -152,7 +170,7 @@ def read_panoptic(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
         rgb = np.array(picture)[..., :3].astype(np.int32)
         return np.asarray(rgb[..., 0] + 256 * rgb[..., 1] + 65536 * rgb[..., 2], np.int32)
 
-    return _read(path, take)
+    return _read("read_panoptic", path, take)
 
 
 def write_panoptic(path: str | os.PathLike[str], segments: npt.NDArray[Any]) -> None:
@@ -167,17 +185,21 @@ def write_panoptic(path: str | os.PathLike[str], segments: npt.NDArray[Any]) -> 
 
     Raises
     ------
+    TypeError
+        If segments are no array of NumPy.
     ValueError
-        If segments are out of range, or not two-dimensional.
+        If segments are out of range, without pixels, or not two-dimensional.
     OSError
         If the file cannot be written.
     """
+    if not isinstance(segments, np.ndarray):
+        raise TypeError(f"write_panoptic: segments must be a NumPy array, got {shown(segments)}")
     if segments.ndim != 2 or segments.dtype.kind not in "iu":
         raise ValueError(f"write_panoptic: segments must be integers (H, W), got {segments.dtype} of {segments.shape}")
     if segments.size and (segments.min() < 0 or segments.max() >= 1 << 24):
         raise ValueError(f"write_panoptic: segments must be from 0 to 16777215, got {segments.min()}, {segments.max()}")
     wide = segments.astype(np.uint32)
-    write_image(path, np.stack([wide >> shift & 0xFF for shift in (0, 8, 16)], axis=2).astype(np.uint8))
+    _write("write_panoptic", path, np.stack([wide >> shift & 0xFF for shift in (0, 8, 16)], axis=2).astype(np.uint8))
 
 
 def _as_array(picture: Any) -> npt.NDArray[Any]:
@@ -212,11 +234,27 @@ def to_grey(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     -------
     numpy.ndarray, shape (H, W)
         ``0.299 R + 0.587 G + 0.114 B`` (Rec. 601) in the image's dtype, rounded if that is of integers.
+
+    Raises
+    ------
+    TypeError
+        If the image is no array of numbers.
+    ValueError
+        If it is of another shape.
     """
+    if not isinstance(image, np.ndarray) or image.dtype.kind not in "biuf":
+        raise TypeError(f"to_grey: image must be a NumPy array of numbers, got {shown(image)}")
+    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
+        raise ValueError(f"to_grey: image must have shape (H, W) or (H, W, 3), got {image.shape}")
     if image.ndim == 2:
         return image
-    luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
-    return (np.rint(luma) if image.dtype.kind in "iu" else luma).astype(image.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities
+        luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
+        if image.dtype.kind not in "iu":
+            return np.asarray(luma.astype(image.dtype))
+        lowest, highest = image.min(axis=2), image.max(axis=2)  # between which rounded weights need not stay
+        grey = np.where(luma < lowest, lowest, np.rint(luma).astype(image.dtype))
+        return np.asarray(np.where(luma < highest, grey, highest))
 
 
 def write_image(path: str | os.PathLike[str], image: npt.NDArray[Any], *, fast: bool = False) -> None:
@@ -233,24 +271,47 @@ def write_image(path: str | os.PathLike[str], image: npt.NDArray[Any], *, fast: 
 
     Raises
     ------
+    TypeError
+        If the image is no array of NumPy.
+    ValueError
+        If the path's suffix is that of no format that Pillow writes, or the format holds no such pixels.
     OSError
         If the file cannot be written.
     ImportError
         If Pillow is missing.
     """
+    _write("write_image", path, image, fast=fast)
+
+
+def _write(function: str, path: str | os.PathLike[str], image: npt.NDArray[Any], *, fast: bool = False) -> None:
     image_module = pillow("Image")
     image_module.init()
-    suffix = Path(path).suffix.lower()
-    if suffix not in image_module.EXTENSION:
-        raise ValueError(f"write_image: path must end in the suffix of a picture format, got {os.fspath(path)!r}")
-    picture = image_module.fromarray(np.ascontiguousarray(image))
-    format_name = image_module.EXTENSION[suffix]
+    place = _place(function, path)
+    format_name = image_module.EXTENSION.get(place.suffix.lower())
+    if format_name not in image_module.SAVE:
+        raise ValueError(f"{function}: path must end in the suffix of a picture format, got {shown(os.fspath(path))}")
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{function}: image must be a NumPy array, got {shown(image)}")
+    if not isinstance(fast, (bool, np.bool_)):
+        raise TypeError(f"{function}: fast must be True or False, got {shown(fast)}")
+    if 0 in image.shape:
+        raise ValueError(f"{function}: a picture must have pixels, got shape {image.shape}")
     compressed = format_name == "TIFF" and pillow("features").check("libtiff")
     options: dict[str, Any] = {"compression": "tiff_adobe_deflate"} if compressed else {}
     if fast and format_name == "PNG":
         options["compress_level"] = 1
-    with replacing(path) as file:
-        picture.save(file, format=format_name, **options)
+    with replacing(place) as file:
+        try:
+            picture = image_module.fromarray(np.ascontiguousarray(native_byte_order(image)))
+            picture.save(file, format=format_name, **options)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise ValueError(
+                f"{function}: {image.dtype} of shape {image.shape} cannot be written as {format_name} ({told(error)})"
+            ) from error
 
 
 def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None:
@@ -266,23 +327,25 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None
     Raises
     ------
     TypeError
-        If the labels are no integers.
+        If the labels are no array of integers.
     ValueError
-        If they are negative, not two-dimensional, or more than the format holds.
+        If they are negative, not two-dimensional, without pixels, or more than the format holds.
     OSError
         If the file cannot be written.
     """
+    if not isinstance(labels, np.ndarray):
+        raise TypeError(f"write_labels: labels must be a NumPy array, got {shown(labels)}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"write_labels: labels must be integers, got {labels.dtype}")
     if labels.ndim != 2:
         raise ValueError(f"write_labels: labels must have shape (H, W), got {labels.shape}")
     smallest, largest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
-    limit = 2**31 - 1 if Path(path).suffix.lower() in (".tif", ".tiff") else MAX_PNG_LABEL
+    limit = 2**31 - 1 if _place("write_labels", path).suffix.lower() in (".tif", ".tiff") else MAX_PNG_LABEL
     if smallest < 0 or largest > limit:
         found = smallest if smallest < 0 else largest
         raise ValueError(f"write_labels: labels must be from 0 to {limit} in this format, got {found}")
     dtype = np.uint8 if largest <= 255 else np.uint16 if largest <= MAX_PNG_LABEL else np.int32
-    write_image(path, labels.astype(dtype))
+    _write("write_labels", path, labels.astype(dtype))
 
 
 def write_coco(
@@ -307,16 +370,25 @@ def write_coco(
 
     Raises
     ------
+    TypeError
+        If these are no mappings, or hold what JSON does not.
+    ValueError
+        If a number is not finite.
     OSError
         If the file cannot be written.
     """
-    content = {
-        "info": dict(info or {}),
-        "images": [dict(image) for image in images],
-        "annotations": [dict(annotation) for annotation in annotations],
-        "categories": [dict(category) for category in categories],
-    }
-    write_json(path, content)
+    if info is not None and not isinstance(info, Mapping):
+        raise TypeError(f"write_coco: info must be a mapping, got {shown(info)}")
+    content: dict[str, Any] = {"info": dict(info or {})}
+    for name, listed in (("images", images), ("annotations", annotations), ("categories", categories)):
+        if isinstance(listed, (str, bytes, Mapping)) or not hasattr(listed, "__iter__"):
+            raise TypeError(f"write_coco: {name} must be a sequence of mappings, got {shown(listed)}")
+        content[name] = []
+        for i, one in enumerate(listed):
+            if not isinstance(one, Mapping):
+                raise TypeError(f"write_coco: {name}[{i}] must be a mapping, got {shown(one)}")
+            content[name].append(dict(one))
+    _write_json("write_coco", path, content)
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
@@ -331,17 +403,28 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
     Raises
     ------
+    TypeError
+        If the content holds anything else.
     ValueError
-        If a number is not finite.
+        If a number is not finite, or the content is nested too deeply.
     OSError
         If the file cannot be written.
     """
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    _write_json("write_json", path, content)
+
+
+def _write_json(function: str, path: str | os.PathLike[str], content: Any) -> None:
+    place = _place(function, path)
     try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        data = json.dumps(content, allow_nan=False).encode()
-    with replacing(path) as file:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = json.dumps(content, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{function}: this cannot be written as JSON ({told(error)})") from error
+    with replacing(place) as file:
         file.write(data + b"\n")
 
 
@@ -364,8 +447,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     ValueError
         If it is no JSON.
     """
-    data = Path(path).read_bytes()
+    data = _place("read_json", path).read_bytes()
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"cannot be read as JSON ({error})") from error
+        raise ValueError(f"cannot be read as JSON ({told(error)})") from error
