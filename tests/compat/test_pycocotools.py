@@ -225,6 +225,7 @@ def test_counts_that_make_up_no_mask_are_refused(counts):
         lambda: ours.decode(rle),
         lambda: ours.area(rle),
         lambda: ours.toBbox([rle]),
+        lambda: ours.merge([rle]),
         lambda: ours.merge([rle, rle]),
         lambda: ours.iou([rle], [rle], [0]),
     ):
@@ -244,6 +245,23 @@ def test_coordinates_beyond_numbers_are_refused(value):
     for shape in ([[1, 1, value, 1, 3, 3]], np.array([[1, 1, value, 3.0]])):
         with pytest.raises(ValueError, match="coordinates"):
             ours.frPyObjects(shape, 4, 5)
+
+
+def test_numbers_that_pycocotools_takes_with_a_warning_are_refused():
+    with pytest.raises(ValueError, match="counts must be numbers"):
+        ours.frPyObjects({"size": [2, 3], "counts": np.array([np.nan])}, 2, 3)
+    with pytest.raises(TypeError, match="counts must be real numbers, got complex128"):
+        ours.frPyObjects({"size": [2, 3], "counts": np.array([6j])}, 2, 3)
+    for call in (
+        lambda: ours.iou(np.array([[1j, 0, 1, 1]]), np.ones((1, 4)), [0]),
+        lambda: ours.iou([np.array([1j, 0, 1, 1])], [[0, 0, 1, 1]], [0]),
+        lambda: ours.frPyObjects([np.array([1j] * 6)], 5, 5),
+    ):
+        with pytest.raises(TypeError, match="coordinates must be real numbers, got complex128"):
+            call()
+    for boxes in (np.array([[np.inf, 0, -np.inf, 3]]), np.array([[1.7e308, 0, 1.7e308, 3]])):
+        with pytest.raises(ValueError, match="coordinates"):
+            ours.frPyObjects(boxes, 2, 3)
 
 
 def test_where_pycocotools_gives_garbage():

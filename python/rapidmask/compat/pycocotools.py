@@ -8,6 +8,7 @@ last axis, boxes ``[x, y, w, h]``. Differences, all of them where pycocotools gi
 - A run of length 0 is no part of a box. pycocotools gives boxes of 2^32 for masks that end with one.
 - Any non-zero value is foreground in `encode`. pycocotools begins a run at every change of value.
 - NaN, infinity and coordinates beyond 2^27 in polygons and boxes raise ValueError. pycocotools uses up the memory.
+- Run lengths that are NaN raise ValueError, and complex numbers TypeError. pycocotools warns, and takes part of them.
 - `decode` of an empty list raises ValueError, and sizes of more than 2^32 - 1 pixels do.
 
 Under `rapidmask.patch`, what ``COCO.loadRes`` and ``COCOeval.evaluate`` want of each mask by itself is worked out for
@@ -61,7 +62,10 @@ def toBbox(rleObjs: RLE | list[RLE]) -> Any:
 
 def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
     """Unite masks, or intersect them. No masks, and masks of different sizes, give one of size ``[0, 0]``."""
-    return _cpu.coco_merge(list(rleObjs), bool(operator.index(intersect)))
+    rles = list(rleObjs)
+    if len(rles) == 1:
+        _cpu.coco_area(rles)  # one is handed on as it is, if it is a mask
+    return _cpu.coco_merge(rles, bool(operator.index(intersect)))
 
 
 def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
@@ -113,7 +117,9 @@ def frBbox(bb: npt.NDArray[np.float64], h: int, w: int) -> list[RLE]:
     if bb.dtype != np.float64 or bb.ndim != 2 or (len(bb) and bb.shape[1] < 4):
         raise ValueError(f"frBbox: bb must be float64 of shape (n, 4), got {bb.dtype} of shape {bb.shape}")
     x, y, width, height = bb.reshape(-1)[: 4 * len(bb)].reshape(-1, 4).T
-    corners = np.stack([x, y, x, y + height, x + width, y + height, x + width, y], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is refused below
+        right, bottom = x + width, y + height
+    corners = np.stack([x, y, x, bottom, right, bottom, right, y], axis=1)
     return _fill([[ring] for ring in corners], h, w)
 
 
@@ -173,21 +179,27 @@ def _masks_or_boxes(objs: Any) -> Any:
             if objs.ndim == 1:
                 raise TypeError(f"iou: boxes must have shape (n, 4), got {objs.shape}")
             raise Exception("numpy ndarray input is only for *bounding boxes* and should have Nx4 dimension")
-        return objs.astype(np.float64, copy=False)
+        return _reals(objs)
     if type(objs) is list:
         if all(type(obj) is dict for obj in objs):
             return objs
         if all(type(obj) in (list, np.ndarray) and len(obj) == 4 for obj in objs):
-            return np.array(objs, np.float64)
+            return np.array([_reals(obj) for obj in objs])
         raise Exception("list input can be bounding box (Nx4) or RLEs ([RLE])")
     raise Exception(
         "unrecognized type.  The following type: RLEs (rle), np.ndarray (box), and list (box) are supported."
     )
 
 
+def _reals(values: Any) -> npt.NDArray[np.float64]:
+    if type(values) is np.ndarray and values.dtype.kind == "c":
+        raise TypeError(f"coordinates must be real numbers, got {values.dtype}")
+    return np.asarray(values, np.float64)
+
+
 def _flat(ring: Any) -> npt.NDArray[np.float64]:
     """As many numbers as the list has entries, in pairs."""
-    return np.array(ring, np.float64).reshape(-1)[: len(ring) // 2 * 2]
+    return _reals(ring).reshape(-1)[: len(ring) // 2 * 2]
 
 
 def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
@@ -200,7 +212,14 @@ def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
 
 
 def _compress(rle: RLE) -> RLE:
-    counts = np.array(rle["counts"], np.uint32)
+    given = rle["counts"]
+    if type(given) is np.ndarray and given.dtype.kind == "c":
+        raise TypeError(f"counts must be real numbers, got {given.dtype}")
+    try:
+        with np.errstate(invalid="raise"):
+            counts = np.array(given, np.uint32)
+    except FloatingPointError:
+        raise ValueError("counts must be numbers from 0 to 2^32 - 1, got others") from None
     if counts.ndim != 1:
         raise ValueError(f"Buffer has wrong number of dimensions (expected 1, got {counts.ndim})")
     h, w = rle["size"]
