@@ -184,7 +184,7 @@ def _masks_or_boxes(objs: Any) -> Any:
         if all(type(obj) is dict for obj in objs):
             return objs
         if all(type(obj) in (list, np.ndarray) and len(obj) == 4 for obj in objs):
-            return np.array([_reals(obj) for obj in objs])
+            return np.array([_reals(obj) if type(obj) is np.ndarray else obj for obj in objs], np.float64)
         raise Exception("list input can be bounding box (Nx4) or RLEs ([RLE])")
     raise Exception(
         "unrecognized type.  The following type: RLEs (rle), np.ndarray (box), and list (box) are supported."
@@ -206,6 +206,8 @@ def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
     h, w = int(h), int(w)
     if h < 0 or w < 0:
         raise OverflowError("size of a mask must not be negative")
+    if max(h, w) >= 2**63:
+        raise OverflowError("size of a mask must be of 64 bits")
     if h * w == 0:
         return [{"size": [h, w], "counts": b"0"} for _ in polygons]
     return _cpu.coco_from_polygons(polygons, h, w)
