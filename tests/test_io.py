@@ -506,6 +506,11 @@ REFUSALS = {
         ValueError,
         "masks_from_labelme: rule must be one of coco, opencv, got 3",
     ),
+    "a width beyond run lengths": (
+        lambda: io.masks_from_labelme(labelme() | {"shapes": []}, rule="opencv", size=(30, 2**31 - 1)),
+        ValueError,
+        "masks_from_labelme: size must be (H, W) of at most 2^32 - 1 pixels, got (30, 2147483647)",
+    ),
     "a score that is a list": (
         lambda: io.masks_from_pipeline([{"mask": np.eye(2), "score": [1]}]),
         ValueError,

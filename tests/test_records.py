@@ -121,10 +121,10 @@ def test_labels_and_masks_are_told_apart():
         ([{"id": 1}], ValueError, "masks_from_coco: annotations[0] must have a segmentation, got ['id']"),
         ([{"segmentation": "abc"}], TypeError, "masks_from_coco: the segmentation of annotations[0] must be a list of "
          "polygons or a mapping, got str"),
-        ([{"segmentation": {"size": [2, 2], "counts": [4]}}], ValueError, "from_coco: all masks must have one size, "
-         "got [(2, 2), (6, 7)]"),
-        ([{"segmentation": [[1, 2, 3]]}], ValueError, "polygons_to_masks: polygons[0][0] must have an x and a y for "
-         "every vertex, got 3 numbers"),
+        ([{"segmentation": {"size": [2, 2], "counts": [4]}}], ValueError, "masks_from_coco: annotations[0]: all masks "
+         "must have one size, got [(2, 2), (6, 7)]"),
+        ([{"segmentation": [[1, 2, 3]]}], ValueError, "masks_from_coco: annotations[0]: polygons[0][0] must have an x "
+         "and a y for every vertex, got 3 numbers"),
     ],
 )  # fmt: skip
 def test_annotations_that_are_refused(annotations, error, text):

@@ -452,8 +452,8 @@ def masks_from_labelme(
         # By OpenCV's rule rings of one mask would make holes where they overlap.
         masks = [polygons_to_masks([[ring] for ring in rings], shape, rule=rule, output="packed") for rings in polygons]
         empty = polygons_to_masks([], shape, rule=rule, output="packed")
-    joined = [np.bitwise_or.reduce(of_mask.data, axis=0, keepdims=True) for of_mask in masks]
-    return PackedMasks._wrap(np.concatenate([empty.data, *joined]), shape).to_rle(), labels
+        joined = [np.bitwise_or.reduce(of_mask.data, axis=0, keepdims=True) for of_mask in masks]
+        return PackedMasks._wrap(np.concatenate([empty.data, *joined]), shape).to_rle(), labels
 
 
 def _text(where: str, label: Any) -> str:

@@ -259,6 +259,8 @@ def test_numbers_that_pycocotools_takes_with_a_warning_are_refused():
     ):
         with pytest.raises(TypeError, match="coordinates must be real numbers, got complex128"):
             call()
+    with refuses(OverflowError, "size of a mask must be of 64 bits"):
+        ours.frPyObjects(np.zeros((0, 4)), 2**70, 2)
     for boxes in (np.array([[np.inf, 0, -np.inf, 3]]), np.array([[1.7e308, 0, 1.7e308, 3]])):
         with pytest.raises(ValueError, match="coordinates"):
             ours.frPyObjects(boxes, 2, 3)
