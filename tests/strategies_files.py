@@ -4,9 +4,11 @@ Files are written as they are drawn, into a folder that goes with the process. `
 are pictures.
 """
 
+import atexit
 import functools
 import io as streams
 import json
+import shutil
 import struct
 import tempfile
 import zlib
@@ -37,8 +39,8 @@ from strategies import (
     vector,
 )
 
-_temporary = tempfile.TemporaryDirectory(prefix="rapidmask-hostile-")
-FOLDER = Path(_temporary.name)
+FOLDER = Path(tempfile.mkdtemp(prefix="rapidmask-hostile-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 (FOLDER / "folder.png").mkdir()
 WRITTEN = {}  # the pixels of files that are pictures, and the content of those of JSON
 
