@@ -462,7 +462,7 @@ CALLS = {
     "io.read_image": to_read(stored(("uint8", "uint16"), (None,)) | stored(("uint8",), (3,))),
     "io.read_json": json_to_read(),
     "io.read_labels": to_read(stored(("uint8", "uint16"))),
-    "io.read_panoptic": to_read(stored(("uint8",), (3,), as_segments)),
+    "io.read_panoptic": to_read(stored(("uint8",), (3,), as_segments), "-segments.png"),
     "io.rle_from_labels": label_maps(batch=0).flatmap(lambda labels: call((np.asarray(labels),))),
     "io.to_grey": arrays(("uint8", "uint16", "int32", "int64", "uint64"), (None, 3), empty=True).flatmap(
         lambda image: call((image,))
