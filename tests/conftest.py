@@ -31,6 +31,7 @@ if path := os.environ.get("RAPIDMASK_TEST_CPU"):  # a build of `_cpu` to test
 import rapidmask  # noqa: E402 - after the module to test
 from rapidmask import _dispatch  # noqa: E402
 
+rapidmask._cpu = sys.modules["rapidmask._cpu"]
 if path := os.environ.get("RAPIDMASK_TEST_EMULATOR"):  # a build of `_emu` to test
     rapidmask._emu = load("rapidmask._emu", path)
 elif importlib.util.find_spec("rapidmask._emu") is None:

@@ -175,8 +175,9 @@ void run(Input& input) {
       return true;
     });
   } else if (part == 3) {
-    const SoftSuppression soft{input.flag() ? Decay::gaussian : Decay::linear, std::abs(input.number()) + 1e-3,
-                               threshold, static_cast<double>(input.below(9)) / 16, metric};
+    const Decay kernel = input.flag() ? Decay::gaussian : Decay::linear;
+    const double drawn = std::abs(input.number()), sigma = drawn >= 0 ? drawn + 1e-3 : 1;  // it may not be NaN
+    const SoftSuppression soft{kernel, sigma, threshold, static_cast<double>(input.below(9)) / 16, metric};
     const Kept kept = at_every_level("soft suppression", [&] {
       Keeper keeper(true);
       cpu::soft_nms({}, a.masks.view(), scores.data(), labels, soft, keeper.make());
