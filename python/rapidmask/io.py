@@ -252,6 +252,8 @@ def to_grey(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
         luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
         if image.dtype.kind not in "iu":
             return np.asarray(luma.astype(image.dtype))
+        if image.dtype.itemsize <= 2:
+            return np.asarray(np.rint(luma).astype(image.dtype))
         lowest, highest = image.min(axis=2), image.max(axis=2)  # between which rounded weights need not stay
         grey = np.where(luma < lowest, lowest, np.rint(luma).astype(image.dtype))
         return np.asarray(np.where(luma < highest, grey, highest))
