@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
@@ -46,6 +47,9 @@ class Browser:
 
     def message(self):
         while b"\0" not in self.buffer:
+            if not select.select([self.read], [], [], 60)[0]:
+                self.process.kill()
+                raise TimeoutError("the browser does not answer")
             found = os.read(self.read, 1 << 20)
             if not found:
                 raise EOFError("the browser ended")

@@ -37,7 +37,7 @@ bool is_cuda(dlpack::Device device) {
          device.type == static_cast<std::int32_t>(dlpack::DeviceType::cuda_managed);
 }
 
-std::string text_of(dlpack::Device device) {
+std::string device_name(dlpack::Device device) {
   if (is_host(device)) return "cpu";
   if (is_cuda(device)) return "cuda:" + std::to_string(device.id);
   return "DLPack device (" + std::to_string(device.type) + ", " + std::to_string(device.id) + ")";
@@ -207,7 +207,7 @@ Array::Array(py::handle object, const char* function, const char* argument) : fu
   }
   if (!is_served(device_)) {
     throw TypeError(where(function, argument) + "must be in host memory, or on one CUDA device with the others, got " +
-                    text_of(device_));
+                    device_name(device_));
   }
 }
 
@@ -454,7 +454,7 @@ Array Array::zeros(DType dtype, const Shape& shape) const {
 
 py::object Array::result() const { return origin_ ? helper("from_numpy")(origin_, object_) : object_; }
 
-std::string Array::device_text() const { return text_of(device_); }
+std::string Array::device_text() const { return device_name(device_); }
 
 void Array::check_same_device(const Array& other, const char* function, const char* argument) const {
   if (is_host(device_) != is_host(other.device_)) {  // which only a module for both meets

@@ -8,10 +8,10 @@
 namespace rapidmask::python {
 namespace {
 
-struct Given {
+struct ConfusionArguments {
   Array prediction, target;
 
-  Given(py::handle given_prediction, py::handle given_target, const char* function)
+  ConfusionArguments(py::handle given_prediction, py::handle given_target, const char* function)
       : prediction(labels(given_prediction, function, "prediction")), target(labels(given_target, function, "target")) {
     if (!(prediction.shape() == target.shape())) {
       throw std::invalid_argument(std::string(function) + ": target must have the prediction's shape " +
@@ -43,7 +43,7 @@ py::tuple confusion_matrix(py::handle prediction, py::handle target, std::int64_
     throw std::invalid_argument(std::string(kFunction) + ": num_classes must be from 1 to " +
                                 std::to_string(kMostClasses) + ", got " + std::to_string(classes));
   }
-  const Given given(prediction, target, kFunction);
+  const ConfusionArguments given(prediction, target, kFunction);
   // What an unsigned map cannot hold is never ignored.
   const bool ignores = ignored.has_value() && (*ignored >= 0 || given.target.dtype() != DType::uint64);
   const Array matrix = given.prediction.empty(DType::int64, {classes, classes});
@@ -62,7 +62,7 @@ py::tuple confusion_matrix(py::handle prediction, py::handle target, std::int64_
 py::object label_overlaps(py::handle prediction, py::handle target, py::handle prediction_labels,
                           py::handle target_labels) {
   constexpr const char* kFunction = "label_overlaps";
-  const Given given(prediction, target, kFunction);
+  const ConfusionArguments given(prediction, target, kFunction);
   const auto list = [&](py::handle labels, const char* argument) {
     const Array array = Array(labels, kFunction, argument).contiguous();
     array.check_same_device(given.prediction, kFunction, argument);

@@ -8,6 +8,7 @@
 #include "array.hpp"
 #include "module.hpp"
 #include "rapidmask/overlap_device.hpp"
+#include "run_lengths.hpp"
 
 namespace rapidmask::python {
 namespace {
@@ -241,43 +242,27 @@ py::tuple mask_nmm(py::handle masks, const Width& width, py::handle scores, py::
 
 #if defined(RM_BACKEND_CPU)
 
-// Checked runs of one side.
-struct Runs {
-  Array counts, offsets;
-  ConstRunLengths view;
-
-  Runs(py::handle given_counts, py::handle given_offsets, std::int64_t h, std::int64_t w)
-      : counts(Array(given_counts, "mask_iou", "counts").contiguous(4)),
-        offsets(Array(given_offsets, "mask_iou", "offsets").contiguous(8)) {
-    if (counts.dtype() != DType::uint32 || offsets.dtype() != DType::int64 || offsets.shape().size() < 1) {
-      throw TypeError(std::string("mask_iou: counts and offsets must be uint32 and int64, got ") +
-                      dtype_name(counts.dtype()) + " and " + dtype_name(offsets.dtype()));
-    }
-    view = {static_cast<const std::uint32_t*>(counts.data()), static_cast<const std::int64_t*>(offsets.data()),
-            offsets.shape().size() - 1, h, w};
-    check_run_lengths("mask_iou", view, counts.shape().size());
-  }
-};
-
 // Of run-length encoded masks, whose (counts, offsets, h, w) a and b are.
 py::object rle_iou(const py::tuple& a, const std::optional<py::tuple>& b, std::string_view metric, py::handle iscrowd) {
   const OverlapMetric chosen = metric_named("mask_iou", metric);
   const auto load = [](const py::tuple& runs) {
-    return Runs(runs[0], runs[1], py::cast<std::int64_t>(runs[2]), py::cast<std::int64_t>(runs[3]));
+    return Runs(runs[0], runs[1], py::cast<std::int64_t>(runs[2]), py::cast<std::int64_t>(runs[3]), "mask_iou");
   };
   const Runs first = load(a);
+  const ConstRunLengths view = first.view();
   std::optional<Runs> second;
+  std::optional<ConstRunLengths> other;
   if (b) {
     second.emplace(load(*b));
-    check_sizes(first.view.h, first.view.w, second->view.h, second->view.w);
+    other = second->view();
+    check_sizes(view.h, view.w, other->h, other->w);
   }
-  const ConstRunLengths* other = second ? &second->view : nullptr;
-  const std::int64_t m = second ? other->n : first.view.n;
-  const PerMask crowds(iscrowd, DType::uint8, m, first.counts, "mask_iou", "iscrowd");
-  const Array overlaps = first.counts.empty(DType::float64, {first.view.n, m});
+  const std::int64_t m = other ? other->n : view.n;
+  const PerMask crowds(iscrowd, DType::uint8, m, first.counts(), "mask_iou", "iscrowd");
+  const Array overlaps = first.counts().empty(DType::float64, {view.n, m});
   {
-    const Call call(first.counts);
-    cpu::rle_iou(call.context(), first.view, other, chosen, crowds.values<std::uint8_t>(),
+    const Call call(first.counts());
+    cpu::rle_iou(call.context(), view, other ? &*other : nullptr, chosen, crowds.values<std::uint8_t>(),
                  static_cast<double*>(overlaps.data()));
   }
   return overlaps.result();

@@ -11,43 +11,43 @@
 namespace rapidmask::python {
 namespace {
 
-constexpr const char* kFunction = "paste_masks";
+constexpr const char* kPaste = "paste_masks";
 
 // Masks (N, h, w) or (N, 1, h, w) and boxes (N, 4), checked, with what becomes of them.
-struct Given {
+struct PasteArguments {
   Array masks, boxes;
   Image view{};
   PasteRule rule{};
   std::int64_t h, w;
 
-  Given(py::handle given_masks, py::handle given_boxes, std::int64_t h, std::int64_t w, std::string_view method,
+  PasteArguments(py::handle given_masks, py::handle given_boxes, std::int64_t h, std::int64_t w, std::string_view method,
         std::int64_t padding, double threshold, bool strict)
-      : masks(Array(given_masks, kFunction, "masks").contiguous()),
-        boxes(Array(given_boxes, kFunction, "boxes").contiguous()),
+      : masks(Array(given_masks, kPaste, "masks").contiguous()),
+        boxes(Array(given_boxes, kPaste, "boxes").contiguous()),
         h(h),
         w(w) {
     const Shape& shape = masks.shape();
     if (masks.dtype() != DType::float32 && masks.dtype() != DType::float16 && masks.dtype() != DType::bfloat16) {
-      throw TypeError(std::string(kFunction) + ": masks must be float32, float16 or bfloat16, got " +
+      throw TypeError(std::string(kPaste) + ": masks must be float32, float16 or bfloat16, got " +
                       dtype_name(masks.dtype()));
     }
     if (shape.rank() != 3 && !(shape.rank() == 4 && shape[1] == 1)) {
-      throw std::invalid_argument(std::string(kFunction) + ": masks must have shape (N, h, w) or (N, 1, h, w), got " +
+      throw std::invalid_argument(std::string(kPaste) + ": masks must have shape (N, h, w) or (N, 1, h, w), got " +
                                   shape.text());
     }
-    view = images(masks, kFunction, "masks");
+    view = images(masks, kPaste, "masks");
     if (std::max(view.h, view.w) > kMostPasteExtent - 2 * padding) {
-      throw std::invalid_argument(std::string(kFunction) + ": masks must have fewer than 2^31 rows and columns with " +
+      throw std::invalid_argument(std::string(kPaste) + ": masks must have fewer than 2^31 rows and columns with " +
                                   "their padding, got " + shape.text());
     }
     if (boxes.dtype() != DType::float32) {
-      throw TypeError(std::string(kFunction) + ": boxes must be float32, got " + dtype_name(boxes.dtype()));
+      throw TypeError(std::string(kPaste) + ": boxes must be float32, got " + dtype_name(boxes.dtype()));
     }
     if (!(boxes.shape() == Shape{view.n, 4})) {
-      throw std::invalid_argument(std::string(kFunction) + ": boxes must have shape " + Shape{view.n, 4}.text() +
+      throw std::invalid_argument(std::string(kPaste) + ": boxes must have shape " + Shape{view.n, 4}.text() +
                                   ", got " + boxes.shape().text());
     }
-    boxes.check_same_device(masks, kFunction, "boxes");
+    boxes.check_same_device(masks, kPaste, "boxes");
     rule = {method == "interpolate" ? PasteMethod::interpolate : PasteMethod::grid_sample, padding,
             static_cast<float>(threshold), strict};
   }
@@ -59,7 +59,7 @@ struct Given {
 struct Statistics {
   std::optional<Array> areas, boxes;
 
-  Statistics(const Given& given, bool wanted) {
+  Statistics(const PasteArguments& given, bool wanted) {
     if (!wanted) return;
     areas.emplace(given.masks.empty(DType::int64, {given.view.n}));
     boxes.emplace(given.masks.empty(DType::int64, {given.view.n, 4}));
@@ -77,7 +77,7 @@ struct Statistics {
 py::tuple paste_masks(py::handle masks, py::handle boxes, std::int64_t h, std::int64_t w, std::string_view method,
                       std::int64_t padding, double threshold, bool strict, std::string_view output,
                       bool with_statistics, const py::object& out) {
-  const Given given(masks, boxes, h, w, method, padding, threshold, strict);
+  const PasteArguments given(masks, boxes, h, w, method, padding, threshold, strict);
   const Image like{nullptr, DType::uint8, given.view.n, h, w};
   const bool packed = output == "packed";
   const DType dtype = output == "bool" ? DType::boolean : DType::uint8;
@@ -88,8 +88,8 @@ py::tuple paste_masks(py::handle masks, py::handle boxes, std::int64_t h, std::i
   const bool is_zero = false;
 #endif
   const Array result = is_zero  ? given.masks.zeros(dtype, shape)
-                       : packed ? packed_output(out, given.masks, like, kFunction)
-                                : output_array(out, given.masks, dtype, shape, kFunction);
+                       : packed ? packed_output(out, given.masks, like, kPaste)
+                                : output_array(out, given.masks, dtype, shape, kPaste);
   const Statistics statistics(given, with_statistics);
   {
     const Call call(given.masks);
@@ -105,8 +105,8 @@ py::tuple paste_masks(py::handle masks, py::handle boxes, std::int64_t h, std::i
 // The same as run lengths: (counts, offsets, areas, boxes).
 py::tuple paste_masks_rle(py::handle masks, py::handle boxes, std::int64_t h, std::int64_t w, std::string_view method,
                           std::int64_t padding, double threshold, bool strict, bool with_statistics) {
-  const Given given(masks, boxes, h, w, method, padding, threshold, strict);
-  check_run_size(kFunction, h, w);
+  const PasteArguments given(masks, boxes, h, w, method, padding, threshold, strict);
+  check_run_size(kPaste, h, w);
   const Statistics statistics(given, with_statistics);
   RunLengths runs;
   {

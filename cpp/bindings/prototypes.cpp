@@ -8,16 +8,16 @@
 namespace rapidmask::python {
 namespace {
 
-constexpr const char* kFunction = "decode_prototypes";
+constexpr const char* kDecode = "decode_prototypes";
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(std::string(kFunction) + ": " + what); }
+[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(std::string(kDecode) + ": " + what); }
 
 // An array (n, columns) of float32.
 Array table(py::handle object, const char* name, std::int64_t columns) {
-  const Array array = Array(object, kFunction, name).contiguous();
+  const Array array = Array(object, kDecode, name).contiguous();
   const Shape& shape = array.shape();
   if (array.dtype() != DType::float32) {
-    throw TypeError(std::string(kFunction) + ": " + name + " must be float32, got " + dtype_name(array.dtype()));
+    throw TypeError(std::string(kDecode) + ": " + name + " must be float32, got " + dtype_name(array.dtype()));
   }
   if (shape.rank() != 2 || shape[1] != columns) {
     refuse(std::string(name) + " must have shape (N, " + std::to_string(columns) + "), got shape " + shape.text());
@@ -25,7 +25,7 @@ Array table(py::handle object, const char* name, std::int64_t columns) {
   return array;
 }
 
-struct Given {
+struct PrototypeArguments {
   Array planes, coefficients, boxes;
   std::optional<Array> images;
   Image prototypes;
@@ -33,17 +33,17 @@ struct Given {
   PrototypeDecoding decoding{};
 
   // `pre_upsample` 0 is that of ultralytics.
-  Given(py::handle array, py::handle given_coefficients, py::handle given_boxes, const py::object& batch_index,
+  PrototypeArguments(py::handle array, py::handle given_coefficients, py::handle given_boxes, const py::object& batch_index,
         const Extents& size, double threshold, std::string_view op, std::string_view crop,
         const std::optional<Extents>& letterbox, std::int64_t pre_upsample, std::string_view activation,
         std::optional<double> offset)
-      : planes(Array(array, kFunction, "prototypes").contiguous()),
+      : planes(Array(array, kDecode, "prototypes").contiguous()),
         coefficients(table(given_coefficients, "coefficients", channels_of(planes))),
         boxes(table(given_boxes, "boxes", 4)),
-        prototypes(rapidmask::python::images(planes, kFunction, "prototypes")) {
-    check_logits(kFunction, "prototypes", planes.dtype());
-    coefficients.check_same_device(planes, kFunction, "coefficients");
-    boxes.check_same_device(planes, kFunction, "boxes");
+        prototypes(rapidmask::python::images(planes, kDecode, "prototypes")) {
+    check_logits(kDecode, "prototypes", planes.dtype());
+    coefficients.check_same_device(planes, kDecode, "coefficients");
+    boxes.check_same_device(planes, kDecode, "boxes");
     const std::int64_t n = coefficients.shape()[0];
     if (boxes.shape()[0] != n) {
       refuse("boxes must be as many as coefficients, got " + std::to_string(boxes.shape()[0]) + " and " +
@@ -54,7 +54,7 @@ struct Given {
     take_geometry(size, crop, letterbox, pre_upsample);
     decoding.channels = channels_of(planes);
     decoding.activation = activation == "sigmoid" ? Activation::sigmoid : Activation::none;
-    decoding.foreground = foreground_of(kFunction, threshold, op, offset);
+    decoding.foreground = foreground_of(kDecode, threshold, op, offset);
   }
 
   Shape batch() const { return {detections.n}; }
@@ -78,12 +78,12 @@ struct Given {
       return;
     }
     if (!batched) refuse("batch_index must be None where prototypes are those of one image");
-    images = Array(batch_index, kFunction, "batch_index").contiguous();
+    images = Array(batch_index, kDecode, "batch_index").contiguous();
     if (images->dtype() != DType::int64 || !(images->shape() == Shape{n})) {
       refuse("batch_index must be int64 with shape " + Shape{n}.text() + ", got " + dtype_name(images->dtype()) +
              " with shape " + images->shape().text());
     }
-    images->check_same_device(planes, kFunction, "batch_index");
+    images->check_same_device(planes, kDecode, "batch_index");
     detections.images = static_cast<const std::int64_t*>(images->data());
 #if defined(RM_BACKEND_CPU)
     for (std::int64_t i = 0; i < n; ++i) {
@@ -97,14 +97,14 @@ struct Given {
 
   void take_geometry(const Extents& size, std::string_view crop, const std::optional<Extents>& letterbox,
                      std::int64_t pre_upsample) {
-    check_extents(kFunction, "size", size, 0);
-    check_extents(kFunction, "prototypes' height and width", {prototypes.h, prototypes.w}, 1);
-    if (letterbox) check_extents(kFunction, "letterbox", *letterbox, 1);
+    check_extents(kDecode, "size", size, 0);
+    check_extents(kDecode, "prototypes' height and width", {prototypes.h, prototypes.w}, 1);
+    if (letterbox) check_extents(kDecode, "letterbox", *letterbox, 1);
     if (pre_upsample == 0) {
       pre_upsample = automatic_pre_upsample({(*letterbox)[0], (*letterbox)[1]}, size[0], size[1]);
     }
     const Extents grid{pre_upsample * prototypes.h, pre_upsample * prototypes.w};
-    check_extents(kFunction, "prototypes after pre_upsample", grid, 1);
+    check_extents(kDecode, "prototypes after pre_upsample", grid, 1);
     decoding.rows = {prototypes.h, grid[0], 0, grid[0], size[0]};
     decoding.columns = {prototypes.w, grid[1], 0, grid[1], size[1]};
     if (letterbox) cut_letterbox({grid[0], grid[1]}, decoding.rows, decoding.columns);
@@ -122,9 +122,9 @@ py::tuple decode_prototypes(py::handle prototypes, py::handle coefficients, py::
                             std::string_view crop, const std::optional<Extents>& letterbox, std::int64_t pre_upsample,
                             std::string_view activation, std::string_view output, std::optional<double> offset,
                             const py::object& out) {
-  const Given given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
+  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
                     activation, offset);
-  DecodedMasks masks(out, given.planes, given.batch(), size, output, kFunction, true);
+  DecodedMasks masks(out, given.planes, given.batch(), size, output, kDecode, true);
   const StatisticsResult statistics(given.planes, given.batch(), offset.has_value());
   {
     const Call call(given.planes);
@@ -139,9 +139,9 @@ py::tuple decode_prototype_runs(py::handle prototypes, py::handle coefficients, 
                                 const py::object& batch_index, const Extents& size, double threshold,
                                 std::string_view op, std::string_view crop, const std::optional<Extents>& letterbox,
                                 std::int64_t pre_upsample, std::string_view activation, std::optional<double> offset) {
-  const Given given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
+  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
                     activation, offset);
-  check_run_size(kFunction, size[0], size[1]);
+  check_run_size(kDecode, size[0], size[1]);
   const StatisticsResult statistics(given.planes, given.batch(), offset.has_value());
   const py::tuple runs = give_back(given.planes, [&](const auto& context) {
     return cpu::decode_prototype_runs(context, given.prototypes, given.detections, given.decoding, statistics.view());

@@ -8,43 +8,43 @@
 namespace rapidmask::python {
 namespace {
 
-constexpr const char* kFunction = "upsample_masks";
+constexpr const char* kUpsample = "upsample_masks";
 
 ResizeAxis axis_of(std::int64_t in, std::int64_t middle, std::int64_t kept, std::int64_t out, const char* name) {
   const ResizeAxis axis{in, middle, 0, kept, out};
   if (kept > middle) {
-    throw std::invalid_argument(std::string(kFunction) + ": crop must be within the " + std::to_string(middle) + " " +
+    throw std::invalid_argument(std::string(kUpsample) + ": crop must be within the " + std::to_string(middle) + " " +
                                 name + " that are cropped, got " + std::to_string(kept));
   }
   return axis;
 }
 
-struct Given {
+struct UpsampleArguments {
   Array logits;
   Image image;
   Shape batch;
   Upsampling upsampling;
 
-  Given(py::handle array, const Extents& size, const std::optional<Extents>& intermediate,
+  UpsampleArguments(py::handle array, const Extents& size, const std::optional<Extents>& intermediate,
         const std::optional<Extents>& crop, double threshold, std::string_view op, std::string_view activation,
         std::optional<double> offset)
-      : logits(Array(array, kFunction, "logits").contiguous()),
-        image(images(logits, kFunction, "logits")),
+      : logits(Array(array, kUpsample, "logits").contiguous()),
+        image(images(logits, kUpsample, "logits")),
         batch(logits.shape().leading(logits.shape().rank() - 2)) {
-    check_logits(kFunction, "logits", image.dtype);
-    check_extents(kFunction, "logits' height and width", {image.h, image.w}, 0);
-    check_extents(kFunction, "size", size, 0);
+    check_logits(kUpsample, "logits", image.dtype);
+    check_extents(kUpsample, "logits' height and width", {image.h, image.w}, 0);
+    check_extents(kUpsample, "size", size, 0);
     if (size[0] > 0 && size[1] > 0 && image.image_size() == 0) {
-      throw std::invalid_argument(std::string(kFunction) + ": logits must have pixels, got none");
+      throw std::invalid_argument(std::string(kUpsample) + ": logits must have pixels, got none");
     }
     const Extents middle = intermediate.value_or(Extents{image.h, image.w});
-    if (intermediate) check_extents(kFunction, "intermediate", middle, 1);
+    if (intermediate) check_extents(kUpsample, "intermediate", middle, 1);
     const Extents kept = crop.value_or(middle);
-    if (crop) check_extents(kFunction, "crop", kept, 1);
+    if (crop) check_extents(kUpsample, "crop", kept, 1);
     upsampling = {axis_of(image.h, middle[0], kept[0], size[0], "rows"),
                   axis_of(image.w, middle[1], kept[1], size[1], "columns"),
                   activation == "sigmoid" ? Activation::sigmoid : Activation::none,
-                  foreground_of(kFunction, threshold, op, offset)};
+                  foreground_of(kUpsample, threshold, op, offset)};
   }
 };
 
@@ -52,8 +52,8 @@ py::tuple upsample_masks(py::handle logits, const Extents& size, const std::opti
                          const std::optional<Extents>& crop, double threshold, std::string_view op,
                          std::string_view activation, std::string_view output, std::optional<double> offset,
                          const py::object& out) {
-  const Given given(logits, size, intermediate, crop, threshold, op, activation, offset);
-  const DecodedMasks masks(out, given.logits, given.batch, size, output, kFunction);
+  const UpsampleArguments given(logits, size, intermediate, crop, threshold, op, activation, offset);
+  const DecodedMasks masks(out, given.logits, given.batch, size, output, kUpsample);
   const StatisticsResult statistics(given.logits, given.batch, offset.has_value());
   {
     const Call call(given.logits);
@@ -66,8 +66,8 @@ py::tuple upsample_masks(py::handle logits, const Extents& size, const std::opti
 py::tuple upsample_runs(py::handle logits, const Extents& size, const std::optional<Extents>& intermediate,
                         const std::optional<Extents>& crop, double threshold, std::string_view op,
                         std::string_view activation, std::optional<double> offset) {
-  const Given given(logits, size, intermediate, crop, threshold, op, activation, offset);
-  check_run_size(kFunction, size[0], size[1]);
+  const UpsampleArguments given(logits, size, intermediate, crop, threshold, op, activation, offset);
+  check_run_size(kUpsample, size[0], size[1]);
   const StatisticsResult statistics(given.logits, given.batch, offset.has_value());
   const py::tuple runs = give_back(given.logits, [&](const auto& context) {
     return cpu::upsample_runs(context, given.image, given.upsampling, statistics.view());

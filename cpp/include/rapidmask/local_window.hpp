@@ -47,14 +47,6 @@ RM_HOST_DEVICE double fused_multiply_add(double a, double b, double c) {
 #endif
 }
 
-RM_HOST_DEVICE double square_root(double x) {
-#if defined(__CUDA_ARCH__)
-  return __dsqrt_rn(x);
-#else
-  return __builtin_sqrt(x);
-#endif
-}
-
 }  // namespace detail
 
 // area² times the variance of `area` values with this sum and this sum of squares. Products are carried in two doubles,
@@ -70,7 +62,7 @@ RM_HOST_DEVICE double scaled_variance(double sum, double squares, double area) {
 }
 
 RM_HOST_DEVICE double standard_deviation(double sum, double squares, double area) {
-  return detail::square_root(scaled_variance(sum, squares, area)) / area;
+  return square_root(scaled_variance(sum, squares, area)) / area;
 }
 
 RM_HOST_DEVICE double mean_surface(double sum, double area, double offset) { return sum / area - offset; }

@@ -10,3 +10,16 @@
 #else
 #define RM_HOST_DEVICE inline __attribute__((always_inline))
 #endif
+
+namespace rapidmask {
+
+// Rounded to the nearest number everywhere.
+RM_HOST_DEVICE double square_root(double x) {
+#if defined(__CUDA_ARCH__)
+  return __dsqrt_rn(x);
+#else
+  return __builtin_sqrt(x);
+#endif
+}
+
+}  // namespace rapidmask

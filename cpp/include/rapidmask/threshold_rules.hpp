@@ -31,16 +31,6 @@ struct ThresholdResult {
   ThresholdStatus status;
 };
 
-namespace detail {
-RM_HOST_DEVICE double square_root(double x) {
-#if defined(__CUDA_ARCH__)
-  return ::sqrt(x);
-#else
-  return __builtin_sqrt(x);
-#endif
-}
-}  // namespace detail
-
 // The first largest of the values that are offered, a NaN being larger than any number.
 template <class F>
 struct FirstMaximum {
@@ -199,7 +189,7 @@ RM_HOST_DEVICE ThresholdResult triangle_threshold(const std::int64_t* counts, st
   __extension__ using Squared = __int128;  // of more than 3·10^9 pixels
   const double height = static_cast<double>(counts[peak]);
   const double norm =
-      detail::square_root(static_cast<double>(static_cast<Squared>(counts[peak]) * counts[peak] + width * width));
+      square_root(static_cast<double>(static_cast<Squared>(counts[peak]) * counts[peak] + width * width));
   const double unit_height = height / norm, unit_width = static_cast<double>(width) / norm;
   FirstMaximum<double> best;
   best.index = width == 0 ? 0 : -1;
