@@ -22,22 +22,14 @@ struct ScalarTest {
   }
 };
 
+// Against values[i * image_step + p * pixel_step]: one per image, one per pixel, or a surface that all images share.
 template <class T, class Value>
-struct PerImageTest {
+struct ArrayTest {
   const Value* values;
+  std::int64_t image_step, pixel_step;
   bool strict;
   __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return exceeds(x[i * size + p], values[i], strict);
-  }
-};
-
-template <class T, class Value>
-struct PerPixelTest {
-  const Value* values;
-  bool shared;  // one surface serves all images
-  bool strict;
-  __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return exceeds(x[i * size + p], values[(shared ? 0 : i * size) + p], strict);
+    return exceeds(x[i * size + p], values[i * image_step + p * pixel_step], strict);
   }
 };
 
@@ -120,12 +112,10 @@ void threshold(const Context& context, const Image& image, const ThresholdValue&
     if (value.kind == ThresholdValue::Kind::scalar) {
       return run<T>(context, image, ScalarTest<T>{make_scalar_bound<T>(value, strict)}, masks);
     }
+    const bool per_pixel = value.kind == ThresholdValue::Kind::per_pixel;
+    const std::int64_t image_step = !per_pixel ? 1 : value.array.n == 1 ? 0 : image.image_size();
     visit_values(value.array, [&]<class Value>(const Value* values) {
-      if (value.kind == ThresholdValue::Kind::per_image) {
-        run<T>(context, image, PerImageTest<T, Value>{values, strict}, masks);
-      } else {
-        run<T>(context, image, PerPixelTest<T, Value>{values, value.array.n == 1, strict}, masks);
-      }
+      run<T>(context, image, ArrayTest<T, Value>{values, image_step, per_pixel, strict}, masks);
     });
   });
 }
