@@ -4,6 +4,7 @@
 kernels are the CUDA ones run by the emulator; and `_cuda` where there is a device, with copies to it and back.
 """
 
+import functools
 import gc
 import importlib.util
 import os
@@ -60,6 +61,19 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def equal_first(assert_array_equal):
+    """Return the assertion, which asks in the shortest way first: its own takes a tenth of the time of all tests."""
+
+    @functools.wraps(assert_array_equal)
+    def check(actual, desired, *arguments, **options):
+        arrays = isinstance(actual, np.ndarray) and isinstance(desired, np.ndarray)
+        if options.get("strict") or not arrays or actual.shape != desired.shape or not (actual == desired).all():
+            assert_array_equal(actual, desired, *arguments, **options)
+
+    return check
+
+
+np.testing.assert_array_equal = equal_first(np.testing.assert_array_equal)
 HAS_DEVICE = bool(rapidmask.cuda_status()["devices"])
 
 
