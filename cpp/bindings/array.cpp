@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kept_memory.hpp"
+
 namespace rapidmask::python {
 namespace {
 
@@ -410,6 +412,7 @@ Array Array::empty(DType dtype, const Shape& shape) const {
     made.function_ = function_;
     made.set_contiguous(dtype, shape);
     try {
+      const KeptMemory kept(static_cast<std::size_t>(shape.size()) * item_size(dtype));
       py::array array(numpy_dtype(dtype), py::array::ShapeContainer(shape.extents().begin(), shape.extents().end()));
       made.data_ = array.mutable_data();
       made.object_ = std::move(array);

@@ -1,0 +1,155 @@
+#include "kept_memory.hpp"
+
+#include <pybind11/numpy.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+namespace rapidmask::python {
+namespace py = pybind11;
+
+namespace {
+
+constexpr std::size_t kLeastBytes = std::size_t{1} << 19;  // below, the C library keeps pages itself
+constexpr std::size_t kMostBytes = std::size_t{1} << 26;   // of one block, and of all
+
+// What stands before the bytes of a block.
+struct alignas(64) Block {
+  std::size_t capacity;
+  void* bytes() { return this + 1; }
+  static Block* of(void* bytes) { return static_cast<Block*>(bytes) - 1; }
+};
+
+// A few blocks, the oldest first. Whoever finds the shelf in use, be it by a thread that a fork has left behind, does
+// without.
+class Shelf {
+ public:
+  // A block of so many bytes, of which no more than a quarter would be wasted, or none.
+  Block* take(std::size_t bytes) {
+    if (in_use_.test_and_set(std::memory_order_acquire)) return nullptr;
+    Block* found = nullptr;
+    const auto fits = [&](const Block* block) {
+      return block->capacity >= bytes && block->capacity - bytes <= bytes / 4;
+    };
+    const auto at = std::find_if(blocks_.begin(), blocks_.begin() + count_, fits);
+    if (at != blocks_.begin() + count_) {
+      found = *at;
+      remove(at);
+    }
+    in_use_.clear(std::memory_order_release);
+    return found;
+  }
+
+  void give(Block* block) {
+    if (block->capacity > kMostBytes || in_use_.test_and_set(std::memory_order_acquire)) return std::free(block);
+    while (count_ == kBlocks || total_ + block->capacity > kMostBytes) free_oldest();
+    blocks_[count_++] = block;
+    total_ += block->capacity;
+    in_use_.clear(std::memory_order_release);
+  }
+
+  void clear() {
+    if (in_use_.test_and_set(std::memory_order_acquire)) return;
+    while (count_ != 0) free_oldest();
+    in_use_.clear(std::memory_order_release);
+  }
+
+ private:
+  static constexpr std::size_t kBlocks = 4;
+
+  void free_oldest() {
+    Block* oldest = blocks_[0];
+    remove(blocks_.begin());
+    std::free(oldest);
+  }
+
+  void remove(std::array<Block*, kBlocks>::iterator at) {
+    total_ -= (*at)->capacity;
+    std::copy(at + 1, blocks_.begin() + count_, at);
+    --count_;
+  }
+
+  std::atomic_flag in_use_;
+  std::array<Block*, kBlocks> blocks_{};
+  std::size_t count_ = 0, total_ = 0;
+};
+constinit Shelf shelf;
+
+void* allocate(void*, std::size_t bytes) {
+  if (Block* kept = shelf.take(bytes)) return kept->bytes();
+  if (bytes > SIZE_MAX - sizeof(Block)) return nullptr;
+  auto* block = static_cast<Block*>(std::malloc(sizeof(Block) + bytes));
+  if (block == nullptr) {
+    shelf.clear();
+    block = static_cast<Block*>(std::malloc(sizeof(Block) + bytes));
+  }
+  if (block == nullptr) return nullptr;
+  block->capacity = bytes;
+  return block->bytes();
+}
+
+void* allocate_zeros(void* context, std::size_t count, std::size_t size) {
+  if (size != 0 && count > SIZE_MAX / size) return nullptr;
+  void* bytes = allocate(context, count * size);
+  return bytes == nullptr ? nullptr : std::memset(bytes, 0, count * size);
+}
+
+void leave(void*, void* bytes, std::size_t) {
+  if (bytes != nullptr) shelf.give(Block::of(bytes));
+}
+
+void* reallocate(void* context, void* bytes, std::size_t wanted) {
+  if (bytes != nullptr && wanted <= Block::of(bytes)->capacity) return bytes;
+  void* moved = allocate(context, wanted);
+  if (moved == nullptr || bytes == nullptr) return moved;
+  std::memcpy(moved, bytes, Block::of(bytes)->capacity);
+  leave(context, bytes, 0);
+  return moved;
+}
+
+// As NumPy's C interface has them (NEP 49).
+struct Handler {
+  char name[127];
+  std::uint8_t version;
+  struct {
+    void* context;
+    void* (*malloc)(void*, std::size_t);
+    void* (*calloc)(void*, std::size_t, std::size_t);
+    void* (*realloc)(void*, void*, std::size_t);
+    void (*free)(void*, void*, std::size_t);
+  } allocator;
+};
+Handler handler{"rapidmask", 1, {nullptr, &allocate, &allocate_zeros, &reallocate, &leave}};
+
+PyObject* set_handler(PyObject* capsule) {
+  constexpr int kSetHandler = 304;  // in the table of NumPy's C interface
+  static const auto set = [] {
+    const py::object table = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
+    return reinterpret_cast<PyObject* (*)(PyObject*)>(
+        static_cast<void**>(PyCapsule_GetPointer(table.ptr(), nullptr))[kSetHandler]);
+  }();
+  return set(capsule);
+}
+
+}  // namespace
+
+KeptMemory::KeptMemory(std::size_t bytes) {
+#if !defined(__SANITIZE_ADDRESS__)  // which is to see what is used after its end
+  if (bytes < kLeastBytes || bytes > kMostBytes) return;
+  static PyObject* const ours = PyCapsule_New(&handler, "mem_handler", nullptr);
+  previous_ = set_handler(ours);
+  if (previous_ == nullptr) throw py::error_already_set();
+#endif
+}
+
+KeptMemory::~KeptMemory() {
+  if (previous_ == nullptr) return;
+  Py_XDECREF(set_handler(previous_));
+  Py_DECREF(previous_);
+}
+
+}  // namespace rapidmask::python
