@@ -2,6 +2,10 @@
 
 #include <pybind11/numpy.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -14,7 +18,7 @@ namespace py = pybind11;
 
 namespace {
 
-constexpr std::size_t kLeastBytes = std::size_t{1} << 19;  // below, the C library keeps pages itself
+constexpr std::size_t kLeastBytes = std::size_t{1} << 23;  // below, what the C library gave out last is in the cache
 constexpr std::size_t kMostBytes = std::size_t{1} << 26;   // of one block, and of all
 
 // What stands before the bytes of a block.
@@ -79,17 +83,30 @@ class Shelf {
 };
 constinit Shelf shelf;
 
-void* allocate(void*, std::size_t bytes) {
-  if (Block* kept = shelf.take(bytes)) return kept->bytes();
+Block* fresh(std::size_t bytes) {
   if (bytes > SIZE_MAX - sizeof(Block)) return nullptr;
-  auto* block = static_cast<Block*>(std::malloc(sizeof(Block) + bytes));
+  const std::size_t size = sizeof(Block) + bytes;
+  void* found = nullptr;
+#if defined(__linux__)
+  constexpr std::size_t kHugePage = std::size_t{1} << 21;
+  if (bytes >= 2 * kHugePage) {  // as NumPy asks for its own
+    if (posix_memalign(&found, kHugePage, size) != 0) return nullptr;
+    madvise(found, size, MADV_HUGEPAGE);
+  }
+#endif
+  if (found == nullptr) found = std::malloc(size);
+  if (found != nullptr) static_cast<Block*>(found)->capacity = bytes;
+  return static_cast<Block*>(found);
+}
+
+void* allocate(void*, std::size_t bytes) {
+  Block* block = shelf.take(bytes);
+  if (block == nullptr) block = fresh(bytes);
   if (block == nullptr) {
     shelf.clear();
-    block = static_cast<Block*>(std::malloc(sizeof(Block) + bytes));
+    block = fresh(bytes);
   }
-  if (block == nullptr) return nullptr;
-  block->capacity = bytes;
-  return block->bytes();
+  return block == nullptr ? nullptr : block->bytes();
 }
 
 void* allocate_zeros(void* context, std::size_t count, std::size_t size) {

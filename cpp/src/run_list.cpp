@@ -11,7 +11,7 @@ namespace rapidmask::cpu {
 namespace {
 
 // Beyond one edge for so many pixels, planes of words are faster.
-constexpr std::int64_t kPixelsPerEdge = 128;
+constexpr std::int64_t kPixelsPerEdge = 64;
 
 }  // namespace
 
