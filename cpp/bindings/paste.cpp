@@ -20,8 +20,8 @@ struct PasteArguments {
   PasteRule rule{};
   std::int64_t h, w;
 
-  PasteArguments(py::handle given_masks, py::handle given_boxes, std::int64_t h, std::int64_t w, std::string_view method,
-        std::int64_t padding, double threshold, bool strict)
+  PasteArguments(py::handle given_masks, py::handle given_boxes, std::int64_t h, std::int64_t w,
+                 std::string_view method, std::int64_t padding, double threshold, bool strict)
       : masks(Array(given_masks, kPaste, "masks").contiguous()),
         boxes(Array(given_boxes, kPaste, "boxes").contiguous()),
         h(h),

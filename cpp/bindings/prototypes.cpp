@@ -33,10 +33,10 @@ struct PrototypeArguments {
   PrototypeDecoding decoding{};
 
   // `pre_upsample` 0 is that of ultralytics.
-  PrototypeArguments(py::handle array, py::handle given_coefficients, py::handle given_boxes, const py::object& batch_index,
-        const Extents& size, double threshold, std::string_view op, std::string_view crop,
-        const std::optional<Extents>& letterbox, std::int64_t pre_upsample, std::string_view activation,
-        std::optional<double> offset)
+  PrototypeArguments(py::handle array, py::handle given_coefficients, py::handle given_boxes,
+                     const py::object& batch_index, const Extents& size, double threshold, std::string_view op,
+                     std::string_view crop, const std::optional<Extents>& letterbox, std::int64_t pre_upsample,
+                     std::string_view activation, std::optional<double> offset)
       : planes(Array(array, kDecode, "prototypes").contiguous()),
         coefficients(table(given_coefficients, "coefficients", channels_of(planes))),
         boxes(table(given_boxes, "boxes", 4)),
@@ -122,8 +122,8 @@ py::tuple decode_prototypes(py::handle prototypes, py::handle coefficients, py::
                             std::string_view crop, const std::optional<Extents>& letterbox, std::int64_t pre_upsample,
                             std::string_view activation, std::string_view output, std::optional<double> offset,
                             const py::object& out) {
-  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
-                    activation, offset);
+  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox,
+                                 pre_upsample, activation, offset);
   DecodedMasks masks(out, given.planes, given.batch(), size, output, kDecode, true);
   const StatisticsResult statistics(given.planes, given.batch(), offset.has_value());
   {
@@ -139,8 +139,8 @@ py::tuple decode_prototype_runs(py::handle prototypes, py::handle coefficients, 
                                 const py::object& batch_index, const Extents& size, double threshold,
                                 std::string_view op, std::string_view crop, const std::optional<Extents>& letterbox,
                                 std::int64_t pre_upsample, std::string_view activation, std::optional<double> offset) {
-  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox, pre_upsample,
-                    activation, offset);
+  const PrototypeArguments given(prototypes, coefficients, boxes, batch_index, size, threshold, op, crop, letterbox,
+                                 pre_upsample, activation, offset);
   check_run_size(kDecode, size[0], size[1]);
   const StatisticsResult statistics(given.planes, given.batch(), offset.has_value());
   const py::tuple runs = give_back(given.planes, [&](const auto& context) {

@@ -26,8 +26,8 @@ struct UpsampleArguments {
   Upsampling upsampling;
 
   UpsampleArguments(py::handle array, const Extents& size, const std::optional<Extents>& intermediate,
-        const std::optional<Extents>& crop, double threshold, std::string_view op, std::string_view activation,
-        std::optional<double> offset)
+                    const std::optional<Extents>& crop, double threshold, std::string_view op,
+                    std::string_view activation, std::optional<double> offset)
       : logits(Array(array, kUpsample, "logits").contiguous()),
         image(images(logits, kUpsample, "logits")),
         batch(logits.shape().leading(logits.shape().rank() - 2)) {
