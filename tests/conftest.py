@@ -66,7 +66,7 @@ def equal_first(assert_array_equal):
 
     @functools.wraps(assert_array_equal)
     def check(actual, desired, *arguments, **options):
-        arrays = isinstance(actual, np.ndarray) and isinstance(desired, np.ndarray)
+        arrays = type(actual) is type(desired) is np.ndarray
         if options.get("strict") or not arrays or actual.shape != desired.shape or not (actual == desired).all():
             assert_array_equal(actual, desired, *arguments, **options)
 
