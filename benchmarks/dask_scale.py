@@ -3,7 +3,7 @@
     python benchmarks/dask_scale.py                        # 8192², and the joining step up to 10⁵ chunks
     python benchmarks/dask_scale.py --side 32768           # a gigapixel
     python benchmarks/dask_scale.py --peer                 # with dask-image, for which 8192² are some minutes
-    python benchmarks/dask_scale.py --write                # results/<cpu>-dask.json, where runs of other sizes stay
+    python benchmarks/dask_scale.py --write                # results/<cpu>-<level>-dask.json, where runs of other sizes stay
 
 The mask is never held whole: each chunk is cut out of a smooth pattern of 3000² pixels that repeats. Every function and
 its peer get the same array on the same workers, of one thread each, and their results are reduced to their maximum. A
@@ -30,8 +30,7 @@ from distributed import Client, LocalCluster
 import rapidmask
 import rapidmask.dask
 from rapidmask.dask import _seams
-from report import machine, provenance
-from text import slug
+from report import machine, provenance, results_name
 
 _PERIOD = 3000
 _CELL = 150
@@ -263,7 +262,7 @@ def main() -> None:
         found[f"{options.side}"] = measure(options)
     if options.write:
         here = machine()
-        path = Path(__file__).parent / "results" / f"{slug(here['cpu'])}-dask.json"
+        path = Path(__file__).parent / "results" / f"{results_name(here)}-dask.json"
         old = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(
             json.dumps(

@@ -84,6 +84,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def results_name(where: dict[str, Any]) -> str:
+    """The name of a machine's files: a hypervisor may hide which processor of a family it is, but not what it can."""
+    return slug(f"{where['cpu']} {where['levels'][-1]}")
+
+
 def versions() -> dict[str, str]:
     found = {"rapidmask": rapidmask.__version__}
     for name in _PEERS:
@@ -280,6 +285,10 @@ def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
     readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
 
 
+def comparisons(results: dict[str, Any]) -> int:
+    return sum(len(run["rows"]) for run in results["runs"])
+
+
 def result_files(folder: Path) -> list[Path]:
     """The files of results in a folder; others, of other shapes, may lie beside them."""
     return [path for path in sorted(folder.glob("*.json")) if "runs" in json.loads(path.read_text(encoding="utf-8"))]
@@ -342,8 +351,11 @@ def main() -> int:
         print(text, end="")
         return 1 if options.check and slower else 0
     if options.render:
-        for file in result_files(options.results or _HERE / "results"):
-            write_pages(file, json.loads(file.read_text(encoding="utf-8")), options.write_readme)
+        files = result_files(options.results or _HERE / "results")
+        all_results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        most = max((comparisons(results) for results in all_results), default=0)
+        for file, results in zip(files, all_results, strict=True):
+            write_pages(file, results, options.write_readme if comparisons(results) == most else None)
         return 0
     here, now = machine(), provenance()
     runs, wrong = [], 0
@@ -361,8 +373,7 @@ def main() -> int:
     print(f"{sum(judged)} of {len(judged)} bars met, {wrong} wrong answers")
     if options.results and runs:
         options.results.mkdir(parents=True, exist_ok=True)
-        name = slug(here["cpu"])
-        file = options.results / f"{name}.json"
+        file = options.results / f"{results_name(here)}.json"
         old = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.exists() else []
         results = {"machine": here, "runs": merged(old, runs)}
         file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -60,8 +60,12 @@ def test_import_loads_no_cuda():
 
 
 def test_import_is_quick():
-    code = "import numpy, time; t = time.process_time(); import rapidmask; print(time.process_time() - t)"
-    assert min(float(interpreter(code)) for _ in range(5)) < 0.05  # seconds of the processor beyond NumPy's
+    # Of a processor, beside NumPy's own in the same process: some 25 ms beside 90, on a busy machine both take longer.
+    code = (
+        "import time; a = time.process_time(); import numpy; b = time.process_time(); import rapidmask; "
+        "print((time.process_time() - b) / (b - a))"
+    )
+    assert min(float(interpreter(code)) for _ in range(5)) < 0.6
 
 
 def test_import_needs_no_environment():
