@@ -16,6 +16,7 @@ import argparse
 import functools
 import json
 import re
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -193,8 +194,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "label": rapidmask.dask.label,
         "remove_small_objects": lambda array: rapidmask.dask.remove_small_objects(array, _MIN_AREA),
     }
-    for name, function in ours.items():
-        found[name] = on_workers(function, side, chunk, workers)
+    rounds = [
+        {name: on_workers(function, side, chunk, workers) for name, function in ours.items()}
+        for _ in range(options.rounds)
+    ]
+    for name in ours:
+        found[name] = middle([one[name] for one in rounds])
         tell(name, found[name], pixels)
     if options.peer:
         found["dask_image label"] = on_workers(peer_label, side, chunk, workers)
@@ -205,14 +210,23 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             found[f"peer / ours, {kind}"] = found["dask_image label"][kind] / found["label"][kind]
             print(f"dask_image / ours: {found[f'peer / ours, {kind}']:.1f}x in {kind}")
     held = min(side, 16384)
-    seconds, count = in_memory(held, chunk)
-    if held == side and count != found["label"]["result"]:
+    whole = [in_memory(held, chunk) for _ in range(options.rounds)]
+    if held == side and whole[0][1] != found["label"]["result"]:
         sys.exit("labels in chunks are not those of the whole array")
-    used = found["label"]["cpu_seconds"] - found["making the mask"]["cpu_seconds"]
-    found["in memory, ns per pixel"] = seconds / held**2 * 1e9
-    found["ours / in memory, per pixel"] = used / pixels / (seconds / held**2)
-    print(f"in memory: {seconds / held**2 * 1e9:.3f} ns of a processor per pixel; in chunks {used / pixels * 1e9:.3f}")
+    in_memory_ns = statistics.median(seconds for seconds, _ in whole) / held**2 * 1e9
+    found["in memory, ns per pixel"] = in_memory_ns
+    print(f"in memory: {in_memory_ns:.3f} ns of a processor per pixel")
+    for kind in ("seconds", "cpu_seconds"):  # what labels add to making the mask, round by round
+        added = statistics.median(one["label"][kind] - one["making the mask"][kind] for one in rounds) / pixels * 1e9
+        found[f"ours / in memory, {kind}"] = added / in_memory_ns
+        print(f"in chunks: {added:.3f} ns per pixel in {kind}, {added / in_memory_ns:.2f}x")
     return found
+
+
+def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run of the median time, with the largest peaks of all."""
+    runs = sorted(runs, key=lambda run: run["seconds"])
+    return runs[len(runs) // 2] | {"peaks": [max(peaks) for peaks in zip(*(run["peaks"] for run in runs), strict=True)]}
 
 
 def tell(name: str, found: dict[str, Any], pixels: int) -> None:
@@ -229,6 +243,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=8192, help="of the mask, in pixels (8192)")
     parser.add_argument("--chunk", type=int, default=2048, help="side of the chunks (2048)")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread (2)")
+    parser.add_argument("--rounds", type=int, default=1, help="of the whole; medians of them are told (1)")
     parser.add_argument("--peer", action="store_true", help="measure dask-image at any size")
     parser.add_argument("--graph", type=int, nargs="*", default=[1000, 10_000, 100_000], help="chunks to simulate")
     parser.add_argument("--skip-arrays", action="store_true", help="simulate only")

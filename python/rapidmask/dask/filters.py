@@ -32,8 +32,8 @@ def _sift(
 
 def _filter(masks: Array, grid: Grid, survey: Survey, rule: Rule, **arguments: Any) -> Array:
     """Sift every chunk, keeping the parts for which `rule(grid, chunks, whole, **arguments)` is true."""
-    kept, parts = surveyed(masks, grid, survey)
-    keep = _chunks.scatter(*_chunks.gather(_solve, parts, grid, rule, arguments), masks)
+    kept, key, graph = surveyed(masks, grid, survey, _solve, rule, arguments)
+    keep = _chunks.scatter(key, graph, masks)
     return _chunks.blocks(
         _sift,
         kept,

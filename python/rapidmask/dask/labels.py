@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import dask.array as da
 import numpy as np
+from dask.highlevelgraph import HighLevelGraph
 
 from . import _chunks, _pieces, _seams
 from ._chunks import Array
@@ -51,20 +54,19 @@ def grid_of(masks: Array, connectivity: int, raster: bool) -> Grid:
     return Grid(sizes, connectivity, raster)
 
 
-def surveyed(masks: Array, grid: Grid, survey: Survey) -> tuple[Array, Array]:
-    """Describe every chunk: arrays of `Kept` and of `Parts`."""
+def surveyed(
+    masks: Array, grid: Grid, survey: Survey, solve: Callable[..., list[Any]], *arguments: Any
+) -> tuple[Array, str, HighLevelGraph]:
+    """Describe every chunk: an array of `Kept`, and the key and graph of solve(all `Parts`, grid, *arguments)."""
     described = _chunks.objects(
         _pieces.describe, masks, connectivity=grid.connectivity, raster=grid.raster, survey=survey
     )
-    return _chunks.objects(_kept, described), _chunks.objects(_parts, described)
+    solved = _chunks.gather(solve, described, grid, *arguments, pick=operator.itemgetter(1))
+    return _chunks.objects(_kept, described), *solved
 
 
 def _kept(described: tuple[Kept, Parts]) -> Kept:
     return described[0]
-
-
-def _parts(described: tuple[Kept, Parts]) -> Parts:
-    return described[1]
 
 
 def _solve_labels(chunks: list[Parts], grid: Grid) -> list[Any]:
@@ -161,22 +163,16 @@ def label(masks: Array, *, connectivity: int = 8, order: Order = "any", return_c
     raster = _check_order("label", order)
     masks, neighbours = _chunks.check_components("label", masks, connectivity)
     grid = grid_of(masks, neighbours, raster)
-    kept, parts = surveyed(masks, grid, Survey())
-    labels, key, graph = _labelled(masks, grid, kept, parts)
-    if not return_count:
-        return labels
-    counts = _chunks.item(key, graph, -1, (grid.images,), np.int64)
-    return labels, counts if masks.ndim == 3 and not grid.volume else counts[0]
-
-
-def _labelled(masks: Array, grid: Grid, kept: Array, parts: Array) -> tuple[Array, str, Any]:
-    key, graph = _chunks.gather(_solve_labels, parts, grid)
+    kept, key, graph = surveyed(masks, grid, Survey(), _solve_labels)
     dtype = label_type(masks)
     numbered = _chunks.scatter(key, graph, masks)
     labels = _chunks.blocks(
         _paint_labels, kept, numbered, dtype=dtype, like=masks, connectivity=grid.connectivity, element=dtype
     )
-    return labels, key, graph
+    if not return_count:
+        return labels
+    counts = _chunks.item(key, graph, -1, (grid.images,), np.int64)
+    return labels, counts if masks.ndim == 3 and not grid.volume else counts[0]
 
 
 def _solve_areas(chunks: list[Parts], grid: Grid) -> list[Shares]:
@@ -225,8 +221,8 @@ def component_areas(masks: Array, *, connectivity: int = 8) -> Array:
     """
     masks, neighbours = _chunks.check_components("component_areas", masks, connectivity)
     grid = grid_of(masks, neighbours, False)
-    kept, parts = surveyed(masks, grid, Survey())
-    areas = _chunks.scatter(*_chunks.gather(_solve_areas, parts, grid), masks)
+    kept, key, graph = surveyed(masks, grid, Survey(), _solve_areas)
+    areas = _chunks.scatter(key, graph, masks)
     return _chunks.blocks(
         _paint_areas,
         kept,
@@ -346,8 +342,7 @@ def connected_components(masks: Array, *, connectivity: int = 8, order: Order = 
     raster = _check_order("connected_components", order)
     masks, neighbours = _chunks.check_components("connected_components", masks, connectivity)
     grid = grid_of(masks, neighbours, raster)
-    kept, parts = surveyed(masks, grid, Survey(measured=True))
-    key, graph = _chunks.gather(_solve_components, parts, grid)
+    kept, key, graph = surveyed(masks, grid, Survey(measured=True), _solve_components)
     numbered = _chunks.scatter(key, graph, masks)
     labels = _chunks.blocks(
         _paint_labels,
