@@ -3,7 +3,7 @@
     python benchmarks/dask_scale.py                        # 8192², and the joining step up to 10⁵ chunks
     python benchmarks/dask_scale.py --side 32768           # a gigapixel
     python benchmarks/dask_scale.py --peer                 # with dask-image, for which 8192² are some minutes
-    python benchmarks/dask_scale.py --write                # results/<cpu>-<level>-dask.json, where runs of other sizes stay
+    python benchmarks/dask_scale.py --write                # results/<cpu>-<level>-dask.json; others stay
 
 The mask is never held whole: each chunk is cut out of a smooth pattern of 3000² pixels that repeats. Every function and
 its peer get the same array on the same workers, of one thread each, and their results are reduced to their maximum. A
@@ -50,7 +50,7 @@ def pattern() -> np.ndarray:
     after = (before + 1) % cells
     rows = grid[before] * (1 - t)[:, None] + grid[after] * t[:, None]
     once = rows[:, before] * (1 - t) + rows[:, after] * t > 0.1
-    return np.pad(once, (0, _PERIOD), mode="wrap")  # for chunks up to the period
+    return np.ascontiguousarray(np.pad(once, (0, _PERIOD), mode="wrap"))  # for chunks up to the period
 
 
 def block(block_info: Any = None) -> np.ndarray:

@@ -139,14 +139,16 @@ def label(masks: Array, *, connectivity: int = 8, order: Order = "any", return_c
     Lazy. Each chunk is labelled by itself; components that touch its faces are joined across the seams by one task,
     which is given the runs on all faces and nothing else; then each chunk is labelled again, with the numbers that
     this task gives. Between the two, chunks are kept as bits: an eighth of a byte for each pixel of the array, spread
-    over the workers, is what is held at one time, besides the chunks in work. Chunks (images of a batch, in them) have
-    at most 2³¹ - 1 pixels.
+    over the workers, is what is held at one time, besides the chunks in work; with `dask.distributed` up to twice as
+    much, since tasks that pick faces from sixteen chunks at once fetch the bits of those of other workers. Chunks
+    (images of a batch, in them) have at most 2³¹ - 1 pixels.
 
     The joining task takes a time that grows with the runs on faces, not with pixels, and some 100 bytes of memory for
     each: 0.3 to 0.6 µs a run. Simulated for 10⁵ chunks of 32 runs each, it takes 1.6 s (benchmarks/dask_scale.py).
     Of its result each chunk is sent what its row of chunks needs. Labels of a gigapixel in chunks of 2048² pixels cost
-    a processor about what they cost in memory with Dask's own schedulers; `dask.distributed` adds some milliseconds of
-    its workers for each chunk, so that such chunks take up to twice as long in all, and larger ones less.
+    a processor about what they cost in memory with Dask's own schedulers; `dask.distributed` adds 2 to 4 ms of its
+    workers for each task, of which there are two a chunk: up to 1.5 times the time of one thread in memory on two
+    workers. Larger chunks, or ``distributed.scheduler.worker-saturation: inf``, take less.
 
     ``dask_image.ndmeasure.label`` numbers in another order, connects by 4 or 6 unless told otherwise, and keeps labels
     of all chunks in between.
