@@ -285,13 +285,11 @@ def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
     readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
 
 
-def comparisons(results: dict[str, Any]) -> int:
-    return sum(len(run["rows"]) for run in results["runs"])
-
-
 def result_files(folder: Path) -> list[Path]:
-    """The files of results in a folder; others, of other shapes, may lie beside them."""
-    return [path for path in sorted(folder.glob("*.json")) if "runs" in json.loads(path.read_text(encoding="utf-8"))]
+    """The files of results in a folder, that of the most comparisons first; others, of other shapes, may lie beside."""
+    every = {path: json.loads(path.read_text(encoding="utf-8")).get("runs") for path in sorted(folder.glob("*.json"))}
+    counts = {path: sum(len(run["rows"]) for run in runs) for path, runs in every.items() if runs is not None}
+    return sorted(counts, key=lambda path: -counts[path])
 
 
 def write_pages(file: Path, results: dict[str, Any], readme: Path | None) -> None:
@@ -351,11 +349,9 @@ def main() -> int:
         print(text, end="")
         return 1 if options.check and slower else 0
     if options.render:
-        files = result_files(options.results or _HERE / "results")
-        all_results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        most = max((comparisons(results) for results in all_results), default=0)
-        for file, results in zip(files, all_results, strict=True):
-            write_pages(file, results, options.write_readme if comparisons(results) == most else None)
+        for i, file in enumerate(result_files(options.results or _HERE / "results")):
+            readme = options.write_readme if i == 0 else None
+            write_pages(file, json.loads(file.read_text(encoding="utf-8")), readme)
         return 0
     here, now = machine(), provenance()
     runs, wrong = [], 0
