@@ -89,7 +89,10 @@ def takes_numpy(like: Array) -> bool:
 
 
 def from_numpy(like: Array, array: HostArray) -> Array:
-    """Return a NumPy array as one of the library of ``like``, or as it is where that library takes none."""
+    """Return a NumPy array as one of the library of ``like``, or as it is where that library cannot hold it.
+
+    That takes none, or has no such type: JAX makes 32 bits of 64 unless told otherwise, whatever the values are.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(like, torch.Tensor):
         return torch.from_numpy(array)
@@ -97,7 +100,9 @@ def from_numpy(like: Array, array: HostArray) -> Array:
     if namespace is None:
         return array
     library = namespace()
-    return library.from_dlpack(array) if hasattr(library, "from_dlpack") else library.asarray(array)
+    converted = library.from_dlpack(array) if hasattr(library, "from_dlpack") else library.asarray(array)
+    size = getattr(getattr(converted, "dtype", array.dtype), "itemsize", array.itemsize)
+    return converted if size == array.itemsize else array
 
 
 def empty(like: Array, shape: tuple[int, ...], dtype: str) -> Array:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
-from .. import _dispatch
+import numpy as np
+
+from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks
 from .._errors import shown
@@ -93,9 +96,28 @@ def masks_to_boxes(masks: Masks, *, inclusive: bool = False, format: Literal["xy
     else:
         boxes = _dispatch.backend(masks).masks_to_boxes(masks, None)
     if format == "xywh":
-        boxes[..., 2:] -= boxes[..., :2]
-    elif as_flag("masks_to_boxes", "inclusive", inclusive):
-        boxes[..., 2:] -= boxes[..., 2:].clip(0, 1)  # empty masks keep their zeros
+        return _changed(boxes, _to_extents)
+    if as_flag("masks_to_boxes", "inclusive", inclusive):
+        return _changed(boxes, _to_last_pixels)
+    return boxes
+
+
+def _to_extents(boxes: Array) -> None:
+    boxes[..., 2:] -= boxes[..., :2]
+
+
+def _to_last_pixels(boxes: Array) -> None:
+    boxes[..., 2:] -= boxes[..., 2:].clip(0, 1)  # empty masks keep their zeros
+
+
+def _changed(boxes: Array, change: Callable[[Array], None]) -> Array:
+    """Change boxes in place, or a copy on the host where their library's arrays cannot be changed (JAX)."""
+    try:
+        change(boxes)
+    except TypeError:
+        values = np.array(_arrays.to_host(boxes))
+        change(values)
+        return _arrays.like(boxes, values)
     return boxes
 
 
