@@ -1,5 +1,7 @@
 """Runs the programs that .ci/fuzz built: the corpus first, then some seconds of fuzzing, spread over the harnesses.
 
+As many run at once as there are processors; seconds are of all of them together.
+
     campaign.py BUILD SECONDS [NAME...]
 
 Adds to BUILD/record.json, which has for each harness its executions, seconds and findings in all runs with this folder,
@@ -12,6 +14,8 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -98,7 +102,13 @@ def main():
     """Return 1 after a finding."""
     build, total = Path(sys.argv[1]).resolve(), float(sys.argv[2])
     names = sys.argv[3:] or sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.cpp"))
-    failed = [name for name in names if replay(build, name)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return campaign(build, total, names, pool)
+
+
+def campaign(build, total, names, pool):
+    """Replay and fuzz; 1 after a finding."""
+    failed = [name for name, fails in zip(names, pool.map(partial(replay, build), names), strict=True) if fails]
     for name in failed:
         print(f"{name}: a file of the corpus fails")
     files = sum(len(committed(name)) for name in names)
@@ -111,8 +121,8 @@ def main():
     rows = {name: {"executions": 0, "seconds": 0.0, "findings": 0} for name in names}
     spent = 0.0
     while names and (share := min(SLICE, (total - spent) / len(names))) >= 1:
-        for name in list(names):
-            executions, seconds, found = fuzz(build, name, int(share))
+        done = list(pool.map(partial(fuzz, build, seconds=int(share)), names))
+        for name, (executions, seconds, found) in zip(list(names), done, strict=True):
             add(rows[name], executions, seconds, found)
             spent += seconds
             if found:
