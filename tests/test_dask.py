@@ -268,6 +268,14 @@ def test_threads_give_the_same(rng):
         np.testing.assert_array_equal(scaled.fill_holes(array), rapidmask.fill_holes(mask))
 
 
+def test_one_task_picks_the_parts_of_sixteen_chunks(rng):
+    masks = rng.random((50, 70)) < 0.6
+    labels = rapidmask.dask.label(da.from_array(masks, chunks=10), order="raster")
+    picking = [key for key in labels.__dask_graph__() if str(key[0]).startswith("picked-")]
+    assert len(picking) == 3  # of 35 chunks
+    np.testing.assert_array_equal(labels.compute(), rapidmask.label(masks))
+
+
 def test_too_many_parts_are_refused():
     class Many:
         runs, starts, segments, before = (np.zeros((0, 5), np.int32), *(np.zeros(0, np.int32),) * 3)

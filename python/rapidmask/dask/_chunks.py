@@ -15,8 +15,8 @@ from ..ops._masks import check_connectivity
 
 Array = Any  # a Dask array
 
-# Chunks from which a task picks. A task costs the workers and the scheduler of `dask.distributed` 1 to 3 ms each, more
-# than it takes to bring it the bits of a chunk from another worker.
+# Chunks from which a task picks. An empty task costs the workers of `dask.distributed` 1.5 to 3 ms of a processor. A
+# gigapixel in 256 chunks on two workers took a tenth less than with a task for each, bits that are fetched included.
 _PICKED = 16
 
 
@@ -84,19 +84,20 @@ def gather(
     With ``pick`` it is given pick(chunk) for each chunk, by tasks that pick from several chunks at once. What the task
     ``beside`` of the same graph gives comes after the chunks.
     """
-    token = tokenize(array.name, beside, *arguments)
-    name = f"{function.__name__.strip('_')}-{token}"
+    name = f"{function.__name__.strip('_')}-{tokenize(array.name, beside, *arguments)}"
     graph = array.__dask_graph__()
     layers, dependencies = dict(graph.layers), dict(graph.dependencies)
-    chunks, below = [keys(array)], array.name
+    lists: list[Any] = [keys(array)]
+    below = array.name
     if pick is not None:
-        chunks, below = chunks[0], f"picked-{name}"
-        starts = range(0, len(chunks), _PICKED)
-        layers[below] = {(below, i): (_picked, pick, chunks[start : start + _PICKED]) for i, start in enumerate(starts)}
+        below = f"picked-{name}"
+        every = lists[0]
+        some = [every[i : i + _PICKED] for i in range(0, len(every), _PICKED)]
+        layers[below] = {(below, i): (_picked, pick, chunks) for i, chunks in enumerate(some)}
         dependencies[below] = {array.name}
-        chunks = list(layers[below])
+        lists = list(layers[below])
     others = () if beside is None else (beside,)
-    layers[name] = {name: (_applied, function, chunks, *others, *arguments)}
+    layers[name] = {name: (_applied, function, lists, *others, *arguments)}
     dependencies[name] = {below, *others}
     return name, HighLevelGraph(layers, dependencies)
 

@@ -146,9 +146,9 @@ def label(masks: Array, *, connectivity: int = 8, order: Order = "any", return_c
     The joining task takes a time that grows with the runs on faces, not with pixels, and some 100 bytes of memory for
     each: 0.3 to 0.6 µs a run. Simulated for 10⁵ chunks of 32 runs each, it takes 1.6 s (benchmarks/dask_scale.py).
     Of its result each chunk is sent what its row of chunks needs. Labels of a gigapixel in chunks of 2048² pixels cost
-    a processor about what they cost in memory with Dask's own schedulers; `dask.distributed` adds 2 to 4 ms of its
-    workers for each task, of which there are two a chunk: up to 1.5 times the time of one thread in memory on two
-    workers. Larger chunks, or ``distributed.scheduler.worker-saturation: inf``, take less.
+    a processor about what they cost in memory with Dask's own schedulers; `dask.distributed` adds some milliseconds of
+    its workers for each task, of which there are two a chunk, so that such chunks take a processor more than twice as
+    long in all; two workers together take up to one and a half times as long as one thread in memory.
 
     ``dask_image.ndmeasure.label`` numbers in another order, connects by 4 or 6 unless told otherwise, and keeps labels
     of all chunks in between.
