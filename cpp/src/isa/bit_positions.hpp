@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "isa/words.hpp"
 
@@ -29,10 +30,15 @@ namespace {
     return positions;
   }
 #endif
-  // The number of the lowest bit of 0 is undefined, and so is what is then written past the end.
-  for (int i = 0; i < 4; ++i) {
-    positions[i] = base + static_cast<std::uint32_t>(__builtin_ctzll(word | std::uint64_t{1} << 63));
-    word &= word - 1;
+  // Two by two, as one number of 64 bits: what is past the last may be any number, also where a sum carries into it.
+  const auto lowest = [](std::uint64_t bits) {
+    return static_cast<std::uint64_t>(__builtin_ctzll(bits | std::uint64_t{1} << 63));
+  };
+  for (int i = 0; i < 4; i += 2) {
+    const std::uint64_t without_first = word & (word - 1);
+    const std::uint64_t pair = (lowest(word) | lowest(without_first) << 32) + base * std::uint64_t{0x1'0000'0001};
+    std::memcpy(positions + i, &pair, sizeof pair);
+    word = without_first & (without_first - 1);
   }
   for (int i = 4; i < count; ++i) {
     positions[i] = base + static_cast<std::uint32_t>(__builtin_ctzll(word));
@@ -84,6 +90,27 @@ class BusyWords {
 
  private:
   std::uint64_t words_[kWords + 8], bases_[kWords + 8];
+  int count_ = 0;
+};
+#else
+// Words with their bases, of which those without any bit are dropped.
+template <int kWords>
+class BusyWords {
+ public:
+  void add(std::uint64_t word, std::uint32_t base) {
+    words_[count_] = word;
+    bases_[count_] = base;
+    count_ += word != 0;
+  }
+  std::uint32_t* emit(std::uint32_t* positions) {
+    for (int i = 0; i < count_; ++i) positions = emit_word(words_[i], bases_[i], positions);
+    count_ = 0;
+    return positions;
+  }
+
+ private:
+  std::uint64_t words_[kWords + 1];
+  std::uint32_t bases_[kWords + 1];
   int count_ = 0;
 };
 #endif

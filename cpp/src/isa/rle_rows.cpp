@@ -162,21 +162,22 @@ std::uint32_t* emit_words(const std::uint64_t* words, std::int64_t count, std::u
   }
   positions = busy.emit(positions);
 #else
-  std::int64_t busy[kEmitWords / kVectorWords + 1], n_busy = 0;  // vectors that have transitions
+  std::uint64_t changed[kEmitWords];  // of vectors that have transitions
+  std::int64_t begins[kEmitWords / kVectorWords], n_changed = 0;
   for (std::int64_t i = 0; i + kVectorWords <= count; i += kVectorWords) {
-    const auto word = load_words<kVectorWords>(words + i);
-    const WordsOf<kVectorWords> changed{word.v ^ from_left<kVectorWords>(words + i).v};
-    busy[n_busy] = i;
-    n_busy += non_zero(changed) != 0;
+    const WordsOf<kVectorWords> vector{load_words<kVectorWords>(words + i).v ^ from_left<kVectorWords>(words + i).v};
+    __builtin_memcpy(changed + n_changed * kVectorWords, &vector.v, sizeof vector.v);
+    begins[n_changed] = i;
+    n_changed += non_zero(vector) != 0;
   }
-  for (std::int64_t b = 0; b < n_busy; ++b) {
-    const std::int64_t begin = busy[b];
-    const std::uint32_t base = first + static_cast<std::uint32_t>(64 * begin);
-    for (std::int64_t k = begin; k < begin + kVectorWords; ++k) {
-      positions = emit_word(words[k] ^ (words[k] << 1 | words[k - 1] >> 63),
-                            base + 64 * static_cast<std::uint32_t>(k - begin), positions);
+  BusyWords<kEmitWords> busy;
+  for (std::int64_t v = 0; v < n_changed; ++v) {
+    const std::uint32_t base = first + 64 * static_cast<std::uint32_t>(begins[v]);
+    for (int k = 0; k < kVectorWords; ++k) {
+      busy.add(changed[v * kVectorWords + k], base + 64 * static_cast<std::uint32_t>(k));
     }
   }
+  positions = busy.emit(positions);
 #endif
   for (std::int64_t i = count - rest; i < count; ++i) {
     positions = emit_word(words[i] ^ (words[i] << 1 | words[i - 1] >> 63), first + static_cast<std::uint32_t>(64 * i),
@@ -191,7 +192,7 @@ std::uint32_t* emit_bytes(const std::uint8_t* pixels, std::int64_t count, std::u
   words[0] = std::uint64_t{last} << 63;
   std::int64_t n = 0;
   for (; 64 * n + 64 <= count; ++n) {
-    __builtin_prefetch(pixels + 64 * n + kPrefetchBytes);
+    __builtin_prefetch(pixels + 64 * n + kEmitBytes);
     words[1 + n] = pack64(pixels + 64 * n);
   }
   if (const std::int64_t rest = count - 64 * n; rest > 0) {
