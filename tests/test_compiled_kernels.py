@@ -24,7 +24,8 @@ STACK = {
     "filter_rows_kernel": 192,  # window_sum's 24 partial sums, of which bits of the window's size choose
     "write_surface_kernel": 192,  # the same over the rows
     "decide_mask_kernel": 192,  # the same over the rows
-    "read_histogram_kernel": 960,  # pairwise_sum's 40 halves, by how deep it is (threshold_rules.hpp)
+    "read_integers_kernel": 960,  # pairwise_sum's 40 halves, by how deep it is (threshold_rules.hpp)
+    "read_floats_kernel": 960,  # the same
 }
 
 # Threads of a block by what a launch calls them, where that is no plain constant: the most that they can be.

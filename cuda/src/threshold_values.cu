@@ -65,8 +65,15 @@ void read_histograms(const Context& context, ThresholdMethod method, int classes
       RM_LAUNCH(count_shared_kernel<T>, n * parts, kThreads, 0, context.stream, some, parts, some_ranges,
                 statuses + begin, counts);
     }
-    RM_LAUNCH(read_histogram_kernel<T>, n, kThreads, 0, context.stream, request, some_ranges, counts, statuses + begin,
-              values + begin * (classes == 0 ? 1 : classes - 1));
+    double* const some_values = values + begin * (classes == 0 ? 1 : classes - 1);
+    if constexpr (std::is_integral_v<T>) {
+      const IntegerCenters of_type{kTypeOrigin<T>, std::is_signed_v<T>};
+      RM_LAUNCH(read_integers_kernel, n, kThreads, 0, context.stream, request, of_type, some_ranges, counts,
+                statuses + begin, some_values);
+    } else {
+      RM_LAUNCH(read_floats_kernel<WidenedType<T>>, n, kThreads, 0, context.stream, request, some_ranges, counts,
+                statuses + begin, some_values);
+    }
   }
 }
 

@@ -50,9 +50,8 @@ __device__ F float_from_key(Key key) {
   return static_cast<F>(__longlong_as_double(static_cast<long long>((key & kSign) != 0 ? key ^ kSign : ~key)));
 }
 
-template <class T>
-RM_HOST_DEVICE std::uint64_t origin_from_key(Key key) {
-  return std::is_signed_v<T> ? key ^ kSign : key;
+__host__ __device__ inline std::uint64_t origin_from_key(Key key, bool is_signed) {
+  return is_signed ? key ^ kSign : key;
 }
 
 __global__ void start_ranges_kernel(std::int64_t n, Key* ranges) {
@@ -161,7 +160,7 @@ template <class T>
 __global__ void count_global_kernel(View<const T> image, std::int64_t parts, const Key* ranges, std::int64_t bins,
                                     Key* counts) {
   const std::int64_t i = blockIdx.x / parts, part = blockIdx.x % parts;
-  const std::uint64_t origin = ranges != nullptr ? origin_from_key<T>(ranges[2 * i]) : kTypeOrigin<T>;
+  const std::uint64_t origin = ranges != nullptr ? origin_from_key(ranges[2 * i], std::is_signed_v<T>) : kTypeOrigin<T>;
   const T* const pixels = image.image(i);
   Key* const of_image = counts + i * bins;
   const std::int64_t end = min((part + 1) * kPixelsPerBlock, image.image_size());
@@ -228,52 +227,62 @@ struct Request {
   __host__ __device__ std::int64_t team_size() const { return multiotsu_scratch(bins) + kThreads * row_length; }
 };
 
-// One block per image. T gives the bins' centres.
-template <class T>
-__global__ void read_histogram_kernel(Request request, const Key* ranges, const Key* counts, std::int32_t* statuses,
-                                      double* values) {
-  __shared__ long long slot, begin, end;
+// Reads the value or the values of image i off its bins [begin, end), with all threads of a block.
+template <class Centers>
+__device__ void read_histogram(const Request& request, std::int64_t i, const Key* counts, std::int64_t begin,
+                               std::int64_t end, const Centers& centers, std::int32_t* statuses, double* values) {
+  __shared__ long long slot;
+  const std::int64_t* const of_image = reinterpret_cast<const std::int64_t*>(counts + i * request.bins) + begin;
+  const std::int64_t bins = end - begin;
+  if (request.classes == 0) {
+    if (threadIdx.x != 0) return;
+    double* const scratch = request.scratch + i * kThresholdScratch * request.bins;
+    const ThresholdResult result = histogram_threshold(request.method, of_image, bins, centers, scratch);
+    values[i] = result.value;
+    statuses[i] = static_cast<std::int32_t>(result.status);
+    return;
+  }
+  ThresholdStatus status = ThresholdStatus::too_many_steps;
+  if (multiotsu_steps(bins, request.classes) <= kMaxMultiotsuSteps) {
+    float* const scratch = request.team + i * request.team_size();
+    const BlockTeam team = {scratch + multiotsu_scratch(request.bins), request.row_length, &slot};
+    status = multiotsu_thresholds(team, of_image, bins, centers, request.classes, scratch,
+                                  values + i * (request.classes - 1));
+  }
+  if (threadIdx.x == 0) statuses[i] = static_cast<std::int32_t>(status);
+}
+
+// Of integers, one block per image: bin 0 is the smallest value of the type or, where there are `ranges`, of the image.
+__global__ void read_integers_kernel(Request request, IntegerCenters of_type, const Key* ranges, const Key* counts,
+                                     std::int32_t* statuses, double* values) {
+  __shared__ long long begin, end;
+  const std::int64_t i = blockIdx.x;
+  if (statuses[i] != kPending) return;
+  if (threadIdx.x == 0) begin = request.bins, end = 0;
+  __syncthreads();  // and after all have read the status, which thread 0 writes
+  const Key* const of_image = counts + i * request.bins;
+  for (std::int64_t k = threadIdx.x; k < request.bins; k += kThreads) {
+    if (of_image[k] == 0) continue;
+    atomicMin(&begin, static_cast<long long>(k));
+    atomicMax(&end, static_cast<long long>(k + 1));
+  }
+  __syncthreads();
+  IntegerCenters centers = of_type;
+  if (ranges != nullptr) centers.origin = origin_from_key(ranges[2 * i], of_type.is_signed);
+  centers.origin += static_cast<std::uint64_t>(begin);
+  read_histogram(request, i, counts, begin, end, centers, statuses, values);
+}
+
+// Of floats that are widened to F, one block per image.
+template <class F>
+__global__ void read_floats_kernel(Request request, const Key* ranges, const Key* counts, std::int32_t* statuses,
+                                   double* values) {
   const std::int64_t i = blockIdx.x;
   if (statuses[i] != kPending) return;
   __syncthreads();  // thread 0 writes the status when it has the value
-  const std::int64_t* of_image = reinterpret_cast<const std::int64_t*>(counts + i * request.bins);
-  std::int64_t bins = request.bins;
-  const auto read = [&](auto center) {
-    if (request.classes == 0) {
-      if (threadIdx.x != 0) return;
-      double* const scratch = request.scratch + i * kThresholdScratch * request.bins;
-      const ThresholdResult result = histogram_threshold(request.method, of_image, bins, center, scratch);
-      values[i] = result.value;
-      statuses[i] = static_cast<std::int32_t>(result.status);
-      return;
-    }
-    ThresholdStatus status = ThresholdStatus::too_many_steps;
-    if (multiotsu_steps(bins, request.classes) <= kMaxMultiotsuSteps) {
-      float* const scratch = request.team + i * request.team_size();
-      const BlockTeam team = {scratch + multiotsu_scratch(request.bins), request.row_length, &slot};
-      status = multiotsu_thresholds(team, of_image, bins, center, request.classes, scratch,
-                                    values + i * (request.classes - 1));
-    }
-    if (threadIdx.x == 0) statuses[i] = static_cast<std::int32_t>(status);
-  };
-  if constexpr (std::is_integral_v<T>) {
-    if (threadIdx.x == 0) begin = bins, end = 0;
-    __syncthreads();
-    for (std::int64_t k = threadIdx.x; k < bins; k += kThreads) {
-      if (of_image[k] == 0) continue;
-      atomicMin(&begin, static_cast<long long>(k));
-      atomicMax(&end, static_cast<long long>(k + 1));
-    }
-    __syncthreads();
-    const std::uint64_t origin = ranges != nullptr ? origin_from_key<T>(ranges[2 * i]) : kTypeOrigin<T>;
-    of_image += begin;
-    bins = end - begin;
-    read(IntegerCenters{origin + static_cast<std::uint64_t>(begin), std::is_signed_v<T>});
-  } else {
-    using F = WidenedType<T>;
-    const F smallest = float_from_key<F>(ranges[2 * i]), largest = float_from_key<F>(ranges[2 * i + 1]);
-    read(FloatCenters<F>{FloatBins<F>::between(smallest, largest)});
-  }
+  const F smallest = float_from_key<F>(ranges[2 * i]), largest = float_from_key<F>(ranges[2 * i + 1]);
+  const FloatCenters<F> centers{FloatBins<F>::between(smallest, largest)};
+  read_histogram(request, i, counts, 0, request.bins, centers, statuses, values);
 }
 
 }  // namespace
