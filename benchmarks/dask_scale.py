@@ -104,13 +104,13 @@ def peer_label(array: da.Array) -> da.Array:
     return ndmeasure.label(array, structure=np.ones((3, 3), int))[0]
 
 
-def in_memory(side: int, chunk: int) -> tuple[float, int]:
+def in_memory(function: Callable[[np.ndarray], np.ndarray], side: int, chunk: int) -> tuple[float, int]:
     """Seconds of a processor for the whole array's function and the maximum, without making the mask; the maximum."""
     rapidmask.set_num_threads(1)
     whole = mask(side, chunk).compute()
-    rapidmask.label(whole)  # its memory: fresh pages of a virtual machine took ten times what the labels take
+    function(whole)  # its memory: fresh pages of a virtual machine took ten times what the labels take
     begin = time.process_time()
-    count = int(rapidmask.label(whole).max())
+    count = int(function(whole).max())
     return time.process_time() - begin, count
 
 
@@ -210,16 +210,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             found[f"peer / ours, {kind}"] = found["dask_image label"][kind] / found["label"][kind]
             print(f"dask_image / ours: {found[f'peer / ours, {kind}']:.1f}x in {kind}")
     held = min(side, 16384)
-    whole = [in_memory(held, chunk) for _ in range(options.rounds)]
-    if held == side and whole[0][1] != found["label"]["result"]:
-        sys.exit("labels in chunks are not those of the whole array")
-    in_memory_ns = statistics.median(seconds for seconds, _ in whole) / held**2 * 1e9
-    found["in memory, ns per pixel"] = in_memory_ns
-    print(f"in memory: {in_memory_ns:.3f} ns of a processor per pixel")
-    for kind in ("seconds", "cpu_seconds"):  # what labels add to making the mask, round by round
-        added = statistics.median(one["label"][kind] - one["making the mask"][kind] for one in rounds) / pixels * 1e9
-        found[f"ours / in memory, {kind}"] = added / in_memory_ns
-        print(f"in chunks: {added:.3f} ns per pixel in {kind}, {added / in_memory_ns:.2f}x")
+    wholes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "label": rapidmask.label,
+        "remove_small_objects": lambda array: rapidmask.remove_small_objects(array, _MIN_AREA),
+    }
+    for name, function in wholes.items():
+        whole = [in_memory(function, held, chunk) for _ in range(options.rounds)]
+        if held == side and whole[0][1] != found[name]["result"]:
+            sys.exit(f"{name} in chunks is not that of the whole array")
+        in_memory_ns = statistics.median(seconds for seconds, _ in whole) / held**2 * 1e9
+        found[f"{name} in memory, ns per pixel"] = in_memory_ns
+        print(f"{name} in memory: {in_memory_ns:.3f} ns of a processor per pixel")
+        for kind in ("seconds", "cpu_seconds"):  # what it adds to making the mask, round by round
+            added = statistics.median(one[name][kind] - one["making the mask"][kind] for one in rounds) / pixels * 1e9
+            found[f"{name}: ours / in memory, {kind}"] = added / in_memory_ns
+            print(f"{name} in chunks: {added:.3f} ns per pixel in {kind}, {added / in_memory_ns:.2f}x")
     return found
 
 

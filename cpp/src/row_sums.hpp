@@ -7,16 +7,21 @@
 #include <vector>
 
 #include "isa/local_rows.hpp"
+#include "line_vector.hpp"
 
 namespace rapidmask::cpu {
 
 inline std::size_t to_size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
+// The step between rows of so many doubles that all begin at a cache line: an odd number of lines, as rows a power of 2
+// apart would share a set of the cache.
+inline std::int64_t line_stride(std::int64_t width) { return 8 * ((width + 7) / 8 | 1); }
+
 // Sums of the last h rows by doubling: level k keeps sums of 2^k rows in a ring that reaches back as far as the next
 // level, or the window's run of that length, needs.
 class RowSums {
  public:
-  RowSums(std::int64_t h, std::int64_t width) : h_(h), width_(width) {
+  RowSums(std::int64_t h, std::int64_t width) : h_(h), width_(width), stride_(line_stride(width)) {
     std::int64_t start = 0;  // of this level's run within the window: longer runs come first
     std::int64_t rows = 0;
     for (std::int64_t run = 1; run <= h; run *= 2) {
@@ -28,7 +33,7 @@ class RowSums {
       levels_.push_back({run, used, lag, length, rows});
       rows += length;
     }
-    ring_.resize(to_size(rows * width));
+    ring_.resize(to_size(rows * stride_));
   }
 
   static std::int64_t ring_rows(std::int64_t h) { return RowSums(h, 0).total_rows(); }
@@ -74,12 +79,12 @@ class RowSums {
 
   std::int64_t total_rows() const { return levels_.back().ring_at + levels_.back().length; }
   double* row(const Level& level, std::int64_t first) {
-    return ring_.data() + (level.ring_at + first % level.length) * width_;
+    return ring_.data() + (level.ring_at + first % level.length) * stride_;
   }
 
-  std::int64_t h_, width_, count_ = 0;
+  std::int64_t h_, width_, stride_, count_ = 0;
   std::vector<Level> levels_;
-  std::vector<double> ring_;
+  LineVector<double> ring_;
 };
 
 }  // namespace rapidmask::cpu

@@ -32,41 +32,66 @@ double widen(T value) {
   }
 }
 
-// values[i] = row[x + i] for i in [0, count), the row continued by reflection.
 template <class T>
-void fetch(const T* row, std::int64_t w, std::int64_t x, std::int64_t count, Reflection reflection, double* values) {
-  std::int64_t i = 0;
-  for (; i < count && x + i < 0; ++i) values[i] = widen(row[reflected_index(x + i, w, reflection)]);
-  const std::int64_t inside = std::min(count, w - x);
+void widen_row(const Image& image, std::int64_t i, std::int64_t y, std::int64_t x, std::int64_t count,
+               Reflection reflection, double* values) {
+  const T* row = image.as<T>().image(i) + y * image.w;
+  std::int64_t k = 0;
+  for (; k < count && x + k < 0; ++k) values[k] = widen(row[reflected_index(x + k, image.w, reflection)]);
+  const std::int64_t inside = std::min(count, image.w - x);
   const T* from = row + x;
-  for (; i < inside; ++i) values[i] = widen(from[i]);
-  for (; i < count; ++i) values[i] = widen(row[reflected_index(x + i, w, reflection)]);
+  for (; k < inside; ++k) values[k] = widen(from[k]);
+  for (; k < count; ++k) values[k] = widen(row[reflected_index(x + k, image.w, reflection)]);
 }
 
-// Output rows [y0, y1) of columns [x0, x1) of one image.
+// The rows of a batch in float64, so that what filters them is compiled once for all dtypes.
+class WideRows {
+ public:
+  explicit WideRows(const Image& image)
+      : image_(image),
+        widen_(visit_dtype(image.dtype, [](auto type) -> Widen { return &widen_row<typename decltype(type)::type>; })) {
+  }
+
+  std::int64_t h() const { return image_.h; }
+  // values[k] = pixel (y, x + k) of image i for k in [0, count), the row continued by reflection.
+  void fetch(std::int64_t i, std::int64_t y, std::int64_t x, std::int64_t count, Reflection reflection,
+             double* values) const {
+    widen_(image_, i, y, x, count, reflection, values);
+  }
+
+ private:
+  using Widen = void (*)(const Image&, std::int64_t, std::int64_t, std::int64_t, std::int64_t, Reflection, double*);
+  const Image& image_;
+  Widen widen_;
+};
+
+// Output rows [y0, y1) of columns [x0, x1) of image i.
 struct Tile {
-  std::int64_t y0, y1, x0, x1;
+  std::int64_t i, y0, y1, x0, x1;
 
   std::int64_t width() const { return x1 - x0; }
 };
 
-// Calls finish(y, sums, squares) with the window sums of every row of the tile; `squares` is null unless asked for.
-template <bool with_squares, class T, class Finish>
-void sum_windows(View<const T> image, Tile tile, LocalWindow window, Reflection reflection, const Finish& finish) {
+// Calls finish(y, sums, squares, surface) with the window sums of every row of the tile and a row for what it makes of
+// them; `squares` means nothing unless asked for.
+template <bool with_squares, class Finish>
+void sum_windows(const WideRows& source, Tile tile, LocalWindow window, Reflection reflection, const Finish& finish) {
   const LocalRows& rows = local_rows();
   const std::int64_t width = tile.width();
   const std::int64_t padded = width + window.w - 1;
   RowSums sums(window.h, width);
   RowSums squares(with_squares ? window.h : 1, with_squares ? width : 0);
-  std::vector<double> buffer(to_size(3 * padded + 2 * width));
+  const std::int64_t stride = line_stride(padded);
+  LineVector<double> buffer(to_size(6 * stride));
   double* values = buffer.data();
-  double* squared = values + padded;
-  double* row_sums = squared + padded;
-  double* out = row_sums + padded;
-  double* out_squares = out + width;
+  double* squared = values + stride;
+  double* row_sums = squared + stride;
+  double* out = row_sums + stride;
+  double* out_squares = out + stride;
+  double* surface = out_squares + stride;
   for (std::int64_t y = tile.y0 - window.h / 2; y < tile.y1 + window.h / 2; ++y) {
-    fetch(image.data + reflected_index(y, image.h, reflection) * image.w, image.w, tile.x0 - window.w / 2, padded,
-          reflection, values);
+    source.fetch(tile.i, reflected_index(y, source.h(), reflection), tile.x0 - window.w / 2, padded, reflection,
+                 values);
     if constexpr (with_squares) {
       rows.square(values, padded, squared);
       rows.window_sums(squared, width, window.w, row_sums);
@@ -79,7 +104,7 @@ void sum_windows(View<const T> image, Tile tile, LocalWindow window, Reflection 
     if (!sums.full()) continue;
     sums.sum(out);
     if constexpr (with_squares) squares.sum(out_squares);
-    finish(y - window.h / 2, static_cast<const double*>(out), static_cast<const double*>(out_squares));
+    finish(y - window.h / 2, static_cast<const double*>(out), static_cast<const double*>(out_squares), surface);
   }
 }
 
@@ -94,11 +119,12 @@ struct GaussianWindow {
   }
 };
 
-// Calls finish(y, means) with the weighted means of every row of the tile. Rows are weighted eight at a time and
-// transposed, so that vectors are aligned along them, too, and neighbours load the pixels that they share once: 1.25 ms
-// instead of 3.3 for 512 by 512 pixels and windows of 31 (x86_v4, AMD EPYC 9004, one thread; x86_v3: 1.4 and 4.1).
-template <class T, class Finish>
-void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussian, const Finish& finish) {
+// Calls finish(y, means) with the weighted means of every row of the tile, which it may change. Rows are weighted eight
+// at a time and transposed, so that vectors are aligned along them, too, and neighbours load the pixels that they share
+// once: 1.25 ms instead of 3.3 for 512 by 512 pixels and windows of 31 (x86_v4, AMD EPYC 9004, one thread; x86_v3: 1.4
+// and 4.1).
+template <class Finish>
+void weigh_windows(const WideRows& source, Tile tile, const GaussianWindow& gaussian, const Finish& finish) {
   constexpr std::int64_t kRows = kWeighedRows;
   const LocalRows& rows = local_rows();
   const std::int64_t width = (tile.width() + kRows - 1) / kRows * kRows;
@@ -106,9 +132,8 @@ void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussia
   const std::int64_t padded = (width + support.w - 1 + 3) / 4 * 4;
   const std::int64_t ring_rows = (support.h - 1 + 2 * kRows - 1) / kRows * kRows;
   const std::int64_t stride = width + kRows;  // no power of 2: the rows would share a set of the cache
-  std::vector<double> buffer(to_size((2 * padded + 2 * width + 1) * kRows + ring_rows * stride));
-  const auto address = reinterpret_cast<std::uintptr_t>(buffer.data()) / sizeof(double);
-  double* columns = buffer.data() + (kRows - address % kRows) % kRows;  // on lines of the cache
+  LineVector<double> buffer(to_size((2 * padded + 2 * width) * kRows + ring_rows * stride));
+  double* columns = buffer.data();
   double* weighted = columns + padded * kRows;
   double* ring = weighted + width * kRows;
   double* out = ring + ring_rows * stride;
@@ -121,8 +146,8 @@ void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussia
   for (std::int64_t begin = 0; begin < total; begin += kRows) {
     const std::int64_t count = std::min(kRows, total - begin);
     for (std::int64_t i = 0; i < count; ++i) {
-      fetch(image.data + symmetric_index(first + begin + i, image.h) * image.w, image.w, tile.x0 - support.w / 2,
-            width + support.w - 1, Reflection::symmetric, values + i * padded);
+      source.fetch(tile.i, symmetric_index(first + begin + i, source.h()), tile.x0 - support.w / 2,
+                   width + support.w - 1, Reflection::symmetric, values + i * padded);
     }
     rows.transpose(values, padded, kRows, padded, columns, kRows);
     rows.weighted_sums(column_lines.data(), gaussian.columns.data(), support.w / 2, width, kRows, weighted);
@@ -134,13 +159,13 @@ void weigh_windows(View<const T> image, Tile tile, const GaussianWindow& gaussia
     }
     rows.weighted_sums(row_lines.data(), gaussian.rows.data(), support.h / 2, ready, width, out);
     for (std::int64_t i = 0; i < ready; ++i, ++finished) {
-      finish(tile.y0 + finished, static_cast<const double*>(out + i * width));
+      finish(tile.y0 + finished, out + i * width);
     }
   }
 }
 
-// The median of bytes from histograms of columns that slide down the tile; `flip` makes signed bytes rise with their
-// bins.
+// Calls finish(y, medians) with every row of the tile, which it may change, as do the two functions after it: the
+// medians of bytes from histograms of columns that slide down the tile.
 template <class T, class Finish>
 void column_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
   constexpr int kBias = std::is_signed_v<T> ? 128 : 0;
@@ -175,7 +200,7 @@ void column_medians(View<const T> image, Tile tile, LocalWindow window, const Fi
     if (middle < tile.y0) continue;
     rows.find_medians(histograms.data(), tile.width(), window.w, window.area() / 2, medians);
     for (std::size_t x = 0; x < out.size(); ++x) out[x] = static_cast<double>(medians[x] - kBias);
-    finish(middle, static_cast<const double*>(out.data()));
+    finish(middle, out.data());
   }
 }
 
@@ -204,32 +229,49 @@ void byte_medians(View<const T> image, Tile tile, LocalWindow window, const Fini
       out[to_size(x - tile.x0)] = static_cast<double>(median - kBias);
       count(x - window.w / 2, -1);
     }
-    finish(y, static_cast<const double*>(out.data()));
+    finish(y, out.data());
   }
 }
 
 // The median by selection. Widening keeps the order, so values are selected in float64.
-template <class T, class Finish>
-void selected_medians(View<const T> image, Tile tile, LocalWindow window, const Finish& finish) {
+template <class Finish>
+void selected_medians(const WideRows& source, Tile tile, LocalWindow window, const Finish& finish) {
+  const std::int64_t padded = tile.width() + window.w - 1;
+  const std::int64_t first = tile.y0 - window.h / 2;
+  std::vector<double> ring(to_size(window.h * padded));
+  const auto line = [&](std::int64_t y) { return ring.data() + (y - first) % window.h * padded; };
   std::vector<double> out(to_size(tile.width()));
   std::vector<double> values(to_size(window.area()));
   const auto middle = values.begin() + window.area() / 2;
-  for (std::int64_t y = tile.y0; y < tile.y1; ++y) {
-    for (std::int64_t x = tile.x0; x < tile.x1; ++x) {
+  for (std::int64_t last = first; last < tile.y1 + window.h / 2; ++last) {
+    source.fetch(tile.i, symmetric_index(last, source.h()), tile.x0 - window.w / 2, padded, Reflection::symmetric,
+                 line(last));
+    const std::int64_t y = last - window.h / 2;
+    if (y < tile.y0) continue;
+    for (std::int64_t x = 0; x < tile.width(); ++x) {
       for (std::int64_t i = 0; i < window.h; ++i) {
-        const T* row = image.data + symmetric_index(y - window.h / 2 + i, image.h) * image.w;
-        fetch(row, image.w, x - window.w / 2, window.w, Reflection::symmetric, values.data() + i * window.w);
+        std::copy_n(line(last - window.h + 1 + i) + x, window.w, values.begin() + i * window.w);
       }
       const auto nan = std::find_if(values.begin(), values.end(), [](double value) { return value != value; });
       if (nan == values.end()) std::nth_element(values.begin(), middle, values.end());
       // Adding 0 turns -0 into 0: the two are equal, and which of them is selected is left open.
-      out[to_size(x - tile.x0)] = nan == values.end() ? *middle + 0.0 : *nan;
+      out[to_size(x)] = nan == values.end() ? *middle + 0.0 : *nan;
     }
-    finish(y, static_cast<const double*>(out.data()));
+    finish(y, out.data());
   }
 }
 
-// Calls body(image index, tile) over the batch in parallel. `window` is what a tile reaches beyond itself, `ring` the
+// Calls visit with image i of a batch of bytes.
+template <class Visit>
+void visit_bytes(const Image& image, std::int64_t i, const Visit& visit) {
+  if (image.dtype == DType::int8) {
+    visit(View<const std::int8_t>{image.as<std::int8_t>().image(i), 1, image.h, image.w});
+  } else {
+    visit(View<const std::uint8_t>{image.as<std::uint8_t>().image(i), 1, image.h, image.w});
+  }
+}
+
+// Calls body(tile) over the batch in parallel. `window` is what a tile reaches beyond itself, `ring` the
 // number of float64 rows that it keeps.
 template <class Body>
 void for_tiles(const Image& image, LocalWindow window, std::int64_t ring, const Body& body) {
@@ -246,60 +288,55 @@ void for_tiles(const Image& image, LocalWindow window, std::int64_t ring, const 
                  for (std::int64_t task = begin; task < end; ++task) {
                    const std::int64_t y = task / tiles % bands * height;
                    const std::int64_t x = task % tiles * width;
-                   body(task / tiles / bands, Tile{y, std::min(y + height, image.h), x, std::min(x + width, image.w)});
+                   body(Tile{task / tiles / bands, y, std::min(y + height, image.h), x, std::min(x + width, image.w)});
                  }
                });
 }
 
-// Calls emit(image index, tile, y, surface) with every row of the local threshold, in float64.
+// Calls emit(tile, y, surface) with every row of the medians of windows, in float64.
+template <class Emit>
+void median_surface(const Image& image, LocalWindow window, const Emit& emit) {
+  const bool bytes = image.dtype == DType::uint8 || image.dtype == DType::int8;
+  const bool by_columns = bytes && window.h <= kMedianRows && window.area() <= kMedianArea;
+  const LocalWindow reach = {bytes && !by_columns ? 1 : window.h, window.w};
+  const std::int64_t ring = by_columns ? kMedianBytes / static_cast<std::int64_t>(sizeof(double)) : reach.h;
+  const WideRows source(image);
+  for_tiles(image, reach, ring, [&](Tile tile) {
+    const auto finish = [&](std::int64_t y, double* medians) { emit(tile, y, medians); };
+    if (!bytes) return selected_medians(source, tile, window, finish);
+    visit_bytes(image, tile.i, [&](auto one) {
+      by_columns ? column_medians(one, tile, window, finish) : byte_medians(one, tile, window, finish);
+    });
+  });
+}
+
+// Calls emit(tile, y, surface) with every row of the local threshold, in float64.
 template <class Emit>
 void local_surface(const Image& image, LocalWindow window, LocalMethod method, double offset, const Emit& emit) {
-  visit_dtype(image.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const auto one_image = [&](std::int64_t i) { return View<const T>{image.as<T>().image(i), 1, image.h, image.w}; };
-    if (method == LocalMethod::mean) {
-      for_tiles(image, window, RowSums::ring_rows(window.h), [&](std::int64_t i, Tile tile) {
-        std::vector<double> surface(to_size(tile.width()));
-        sum_windows<false>(
-            one_image(i), tile, window, Reflection::symmetric, [&](std::int64_t y, const double* sums, const double*) {
-              local_rows().mean(sums, tile.width(), static_cast<double>(window.area()), offset, surface.data());
-              emit(i, tile, y, surface.data());
-            });
-      });
-      return;
-    }
-    const auto minus_offset = [&](std::int64_t i, Tile tile, std::vector<double>& surface) {
-      return [&, i, tile](std::int64_t y, const double* middle) {
-        for (std::size_t x = 0; x < surface.size(); ++x) surface[x] = middle[x] - offset;
-        emit(i, tile, y, surface.data());
-      };
-    };
-    if (method == LocalMethod::gaussian) {
-      const GaussianWindow gaussian(window);
-      for_tiles(image, gaussian.support(), gaussian.support().h + 3 * kWeighedRows, [&](std::int64_t i, Tile tile) {
-        std::vector<double> surface(to_size(tile.width()));
-        weigh_windows(one_image(i), tile, gaussian, minus_offset(i, tile, surface));
-      });
-    } else {
-      const bool by_columns = sizeof(T) == 1 && window.h <= kMedianRows && window.area() <= kMedianArea;
-      const LocalWindow reach = {by_columns ? window.h : 1, window.w};
-      const std::int64_t ring = by_columns ? kMedianBytes / static_cast<std::int64_t>(sizeof(double)) : 1;
-      for_tiles(image, reach, ring, [&](std::int64_t i, Tile tile) {
-        std::vector<double> surface(to_size(tile.width()));
-        if constexpr (sizeof(T) == 1) {
-          if (by_columns) return column_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
-          byte_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
-        } else {
-          selected_medians(one_image(i), tile, window, minus_offset(i, tile, surface));
-        }
-      });
-    }
+  const WideRows source(image);
+  if (method == LocalMethod::mean) {
+    return for_tiles(image, window, RowSums::ring_rows(window.h), [&](Tile tile) {
+      sum_windows<false>(source, tile, window, Reflection::symmetric,
+                         [&](std::int64_t y, const double* sums, const double*, double* surface) {
+                           local_rows().mean(sums, tile.width(), static_cast<double>(window.area()), offset, surface);
+                           emit(tile, y, surface);
+                         });
+    });
+  }
+  const auto emit_less_offset = [&](Tile tile, std::int64_t y, double* middle) {
+    for (std::int64_t x = 0; x < tile.width(); ++x) middle[x] -= offset;
+    emit(tile, y, middle);
+  };
+  if (method == LocalMethod::median) return median_surface(image, window, emit_less_offset);
+  const GaussianWindow gaussian(window);
+  for_tiles(image, gaussian.support(), gaussian.support().h + 3 * kWeighedRows, [&](Tile tile) {
+    weigh_windows(source, tile, gaussian, [&](std::int64_t y, double* means) { emit_less_offset(tile, y, means); });
   });
 }
 
 // Stores a row of float64 values where the pixel (i, y, x) of the surface is, rounded to its type.
-void store_row(const Image& image, std::int64_t i, Tile tile, std::int64_t y, const double* values, void* surface) {
-  const std::int64_t at = (i * image.h + y) * image.w + tile.x0;
+void store_row(const Image& image, Tile tile, std::int64_t y, const double* values, void* surface) {
+  const std::int64_t at = (tile.i * image.h + y) * image.w + tile.x0;
   if (surface_dtype(image.dtype) == DType::float64) {
     std::memcpy(static_cast<double*>(surface) + at, values, to_size(tile.width()) * sizeof(double));
     return;
@@ -311,17 +348,13 @@ void store_row(const Image& image, std::int64_t i, Tile tile, std::int64_t y, co
 // Calls finish(sums, squares, count, surface) for rows of windows that are reflected about pixel centres.
 template <class Finish>
 void deviation_surface(const Image& image, LocalWindow window, void* surface, const Finish& finish) {
-  visit_dtype(image.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    for_tiles(image, window, 2 * RowSums::ring_rows(window.h), [&](std::int64_t i, Tile tile) {
-      std::vector<double> values(to_size(tile.width()));
-      const View<const T> one{image.as<T>().image(i), 1, image.h, image.w};
-      sum_windows<true>(one, tile, window, Reflection::mirrored,
-                        [&](std::int64_t y, const double* sums, const double* squares) {
-                          finish(sums, squares, tile.width(), values.data());
-                          store_row(image, i, tile, y, values.data(), surface);
-                        });
-    });
+  const WideRows source(image);
+  for_tiles(image, window, 2 * RowSums::ring_rows(window.h), [&](Tile tile) {
+    sum_windows<true>(source, tile, window, Reflection::mirrored,
+                      [&](std::int64_t y, const double* sums, const double* squares, double* values) {
+                        finish(sums, squares, tile.width(), values);
+                        store_row(image, tile, y, values, surface);
+                      });
   });
 }
 
@@ -402,9 +435,8 @@ void compare_row(const T* pixels, const double* surface, std::int64_t count, boo
 void threshold_local(const Context&, const Image& image, LocalWindow window, LocalMethod method, double offset,
                      void* surface) {
   check_local_window("threshold_local", "block_size", window);
-  local_surface(image, window, method, offset, [&](std::int64_t i, Tile tile, std::int64_t y, const double* values) {
-    store_row(image, i, tile, y, values, surface);
-  });
+  local_surface(image, window, method, offset,
+                [&](Tile tile, std::int64_t y, const double* values) { store_row(image, tile, y, values, surface); });
 }
 
 void threshold_niblack(const Context&, const Image& image, LocalWindow window, double k, void* surface) {
@@ -434,8 +466,8 @@ void adaptive_threshold(const Context&, const Image& image, LocalWindow window, 
     const IntegerMeanRule rule = integer_mean_rule(image.dtype, window, offset, strict);
     if (rule.exact) return integer_mean_masks(image, window, rule, mask, packed);
   }
-  local_surface(image, window, method, offset, [&](std::int64_t i, Tile tile, std::int64_t y, const double* surface) {
-    const std::int64_t at = (i * image.h + y) * image.w + tile.x0;
+  local_surface(image, window, method, offset, [&](Tile tile, std::int64_t y, const double* surface) {
+    const std::int64_t at = (tile.i * image.h + y) * image.w + tile.x0;
     std::vector<std::uint8_t> bytes(to_size(mask == nullptr ? tile.width() : 0));
     std::uint8_t* to = mask == nullptr ? bytes.data() : mask + at;
     visit_dtype(image.dtype, [&](auto type) {
@@ -448,7 +480,7 @@ void adaptive_threshold(const Context&, const Image& image, LocalWindow window, 
       }
     });
     if (packed.data != nullptr) {
-      pack_rows().pack(to, 1, tile.width(), packed.image(i) + y * packed.words() + tile.x0 / 64);
+      pack_rows().pack(to, 1, tile.width(), packed.image(tile.i) + y * packed.words() + tile.x0 / 64);
     }
   });
 }
