@@ -66,8 +66,22 @@ inline Floats load_floats(const Half* from) {
 }
 
 inline float as_float(float x) { return x; }
-inline float as_float(Half x) { return to_float(x); }
+inline float as_float(Half x) {
+#if defined(__F16C__)
+  return _cvtsh_ss(x.bits);
+#else
+  return to_float(x);
+#endif
+}
 inline float as_float(BFloat16 x) { return to_float(x); }
+
+// The first `count` values with `fill` behind them, by itself: rows end in one place, but loops have it in many.
+template <class T>
+[[gnu::noinline]] Floats load_few(const T* from, std::int64_t count, float fill) {
+  Floats v = splat_float(fill);
+  for (std::int64_t i = 0; i < count; ++i) v[i] = as_float(from[i]);
+  return v;
+}
 
 // The first `count` values, at least 1, with `fill` behind them.
 template <class T>
@@ -78,9 +92,7 @@ inline Floats load_part(const T* from, std::int64_t count, float fill) {
     return (Floats)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), static_cast<__mmask16>((1u << count) - 1), from);
   }
 #endif
-  Floats v = splat_float(fill);
-  for (std::int64_t i = 0; i < count; ++i) v[i] = as_float(from[i]);
-  return v;
+  return load_few(from, count, fill);
 }
 
 // The greater and the lesser; `b` where either is NaN.
