@@ -197,16 +197,17 @@ inline void copy_tile(const BandScratch& scratch, std::int64_t possible, std::in
   }
 }
 
-// Mixes `rows` rows of the first `count` classes of scratch.contest along, from row `top` of the band's on.
-inline void mix_along(const BandScratch& scratch, std::int64_t count, std::int64_t tile, const Unit& unit,
-                      std::int64_t top, std::int64_t rows) {
+// Mixes `rows` rows of `count` classes along, from row `top` of the band's on, where contest[i] is the class's place
+// among those left in the tile.
+inline void mix_along(const BandScratch& scratch, const std::int32_t* contest, std::int64_t count, std::int64_t tile,
+                      const Unit& unit, std::int64_t top, std::int64_t rows) {
   const std::int64_t left = unit.first_base - tile, right = unit.second_base - tile;
   const Floats first_weight = unit.first_weight, second_weight = unit.second_weight;
   const Ints first = unit.first, second = unit.second;
   const LaneMask mixed = unit.mixed;
   const auto mix_rows = [&](const auto& take) {
     for (std::int64_t i = 0; i < count; ++i) {
-      const float* from = scratch.rows + scratch.contest[i] * kTileRows + top * 2 * kFloats;
+      const float* from = scratch.rows + contest[i] * kTileRows + top * 2 * kFloats;
       float* to = scratch.along + i * kAlong;
       for (std::int64_t r = 0; r < rows; ++r, from += 2 * kFloats, to += kFloats) {
         const Floats a = take(from + left, first), b = take(from + right, second);

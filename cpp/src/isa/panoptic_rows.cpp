@@ -141,7 +141,7 @@ template <class T, bool kLate>
 void contest_rows(const PanopticBand& band, std::int64_t tile, const Unit& unit, std::int64_t competing,
                   std::int64_t count, std::int64_t top, std::int64_t bottom) {
   const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
-  mix_along(band.scratch, count, tile, unit, from - band.row, to - from);
+  mix_along(band.scratch, band.scratch.contest, count, tile, unit, from - band.row, to - from);
   for_each_group(band.down, top, bottom, from, [&](const RowGroup& group) {
     Floats best[kGroupRows];
     Ints code[kGroupRows];

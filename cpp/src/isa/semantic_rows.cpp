@@ -44,20 +44,30 @@ std::int32_t first_comparable(const SemanticBand& band, std::int64_t y, std::int
   return best.label_by(*band.rule);
 }
 
-// Lets `count` classes of scratch.contest compete for a unit's pixels in the rows of a group.
+// How many classes compete in all rows of a band, before the next do: their mixed rows fit in the first cache.
+constexpr std::int64_t kContestants = 32;
+
+// The best of each pixel of a unit so far, in up to kMostBandRows rows of the output.
+struct Contest {
+  Floats best[kMostBandRows];
+  Ints label[kMostBandRows];
+};
+
+// Lets `count` classes compete for a unit's pixels in the rows of a group, whose best so far are best[0] and on.
 template <int kRows>
-void contest_group(const SemanticBand& band, const RowGroup& group, std::int64_t count, Floats* scores, Ints* labels) {
+void contest_group(const SemanticBand& band, const RowGroup& group, const std::int32_t* classes, std::int64_t count,
+                   Floats* bests, Ints* labels) {
   const GroupWeights<kRows> weights(band.down, group.top);
   Floats best[kRows];
   Ints label[kRows];
   for (int r = 0; r < kRows; ++r) {
-    best[r] = splat_float(-kFloatInfinity);
-    label[r] = splat_int(band.rule->void_label);
+    best[r] = bests[r];
+    label[r] = labels[r];
   }
   const float* along = band.scratch.along;
   for (std::int64_t i = 0; i < count; ++i, along += kAlong) {
     const Floats first = load_floats(along + group.first), second = load_floats(along + group.second);
-    const Ints c = splat_int(band.rule->classes[band.scratch.possible[band.scratch.contest[i]]]);
+    const Ints c = splat_int(classes[i]);
     for (int r = 0; r < kRows; ++r) {
       const Floats mixed = weights.first[r] * first + weights.second[r] * second;
       const Floats score = kRows == 1 && !group.mixes ? first : mixed;
@@ -67,37 +77,51 @@ void contest_group(const SemanticBand& band, const RowGroup& group, std::int64_t
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    scores[r] = best[r];
+    bests[r] = best[r];
     labels[r] = label[r];
   }
 }
 
-// The same in up to kMostBandRows rows of the output, which are then written.
+// The same for all `count` classes of scratch.contest in up to kMostBandRows rows of the output, which are then
+// written.
 template <class T>
 void contest_rows(const SemanticBand& band, std::int64_t tile, const Unit& unit, std::int64_t count, std::int64_t top,
                   std::int64_t bottom) {
   const ClassRule& rule = *band.rule;
   const std::int64_t from = band.down.first[top], to = band.down.second[bottom - 1] + 1;
-  mix_along(band.scratch, count, tile, unit, from - band.row, to - from);
-  for_each_group(band.down, top, bottom, from, [&](const RowGroup& group) {
-    Floats best[kGroupRows];
-    Ints label[kGroupRows];
-    visit_rows(group, [&](auto rows) { contest_group<decltype(rows)::value>(band, group, count, best, label); });
-    for (int r = 0; r < group.rows; ++r) {
-      std::int32_t labels[kFloats];
-      if (rule.least > -kFloatInfinity) {
-        label[r] = choose(at_least(best[r], splat_float(rule.least)), label[r], splat_int(rule.void_label));
-      }
-      store_ints(labels, label[r]);
-      const std::int64_t y = group.top + r;
-      LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best[r])) & unit.pixels;
-      for (; low != 0; low &= low - 1) {
-        const int lane = __builtin_ctz(low);
-        labels[lane] = first_comparable<T>(band, y, unit.x + lane);
-      }
-      write_labels(labels, unit.count, band.labels, band.label_bytes, y * band.width + unit.x);
+  Contest contest;
+  for (std::int64_t r = 0; r < bottom - top; ++r) {
+    contest.best[r] = splat_float(-kFloatInfinity);
+    contest.label[r] = splat_int(rule.void_label);
+  }
+  std::int32_t classes[kContestants];
+  for (std::int64_t begin = 0; begin < count; begin += kContestants) {
+    const std::int32_t* contestants = band.scratch.contest + begin;
+    const std::int64_t competing = count - begin < kContestants ? count - begin : kContestants;
+    for (std::int64_t i = 0; i < competing; ++i) classes[i] = rule.classes[band.scratch.possible[contestants[i]]];
+    mix_along(band.scratch, contestants, competing, tile, unit, from - band.row, to - from);
+    for_each_group(band.down, top, bottom, from, [&](const RowGroup& group) {
+      visit_rows(group, [&](auto rows) {
+        contest_group<decltype(rows)::value>(band, group, classes, competing, contest.best + (group.top - top),
+                                             contest.label + (group.top - top));
+      });
+    });
+  }
+  for (std::int64_t y = top; y < bottom; ++y) {
+    const Floats best = contest.best[y - top];
+    Ints label = contest.label[y - top];
+    if (rule.least > -kFloatInfinity) {
+      label = choose(at_least(best, splat_float(rule.least)), label, splat_int(rule.void_label));
     }
-  });
+    std::int32_t labels[kFloats];
+    store_ints(labels, label);
+    LaneBits low = bits_of(at_least(splat_float(-kFloatInfinity), best)) & unit.pixels;
+    for (; low != 0; low &= low - 1) {
+      const int lane = __builtin_ctz(low);
+      labels[lane] = first_comparable<T>(band, y, unit.x + lane);
+    }
+    write_labels(labels, unit.count, band.labels, band.label_bytes, y * band.width + unit.x);
+  }
 }
 
 template <class T>
