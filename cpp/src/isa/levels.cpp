@@ -2,7 +2,6 @@
 
 #include "isa/levels.hpp"
 
-#include <array>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -28,7 +27,7 @@
 #include "isa/threshold_rows.hpp"
 #include "isa/value_rows.hpp"
 
-// Which levels there are beside baseline, RM_WITH_X86_V3 and RM_WITH_X86_V4, is the build's choice.
+// Which levels there are, RM_WITH_BASELINE, RM_WITH_X86_V3 and RM_WITH_X86_V4, is the build's choice.
 namespace rapidmask {
 
 // The tables that every level has.
@@ -71,7 +70,9 @@ struct Level {
 };
 }  // namespace
 
+#if defined(RM_WITH_BASELINE)
 RM_LEVEL_TABLES(baseline)
+#endif
 #if defined(RM_WITH_X86_V3)
 RM_LEVEL_TABLES(x86_v3)
 #endif
@@ -81,8 +82,10 @@ RM_LEVEL_TABLES(x86_v4)
 
 namespace {
 
-constexpr std::array kLevels{
+constexpr Level kLevels[] = {
+#if defined(RM_WITH_BASELINE)
     baseline::kTables,
+#endif
 #if defined(RM_WITH_X86_V3)
     x86_v3::kTables,
 #endif
@@ -107,10 +110,11 @@ bool processor_has(const std::string& name) {
 }
 
 const Level* best_level() {
-  const Level* best = &kLevels.front();
+  const Level* best = nullptr;
   for (const Level& level : kLevels) {
     if (processor_has(level.name)) best = &level;
   }
+  if (best == nullptr) throw std::runtime_error("rapidmask was built without an instruction level of this processor");
   return best;
 }
 
