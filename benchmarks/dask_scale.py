@@ -2,7 +2,7 @@
 
     python benchmarks/dask_scale.py                        # 8192², and the joining step up to 10⁵ chunks
     python benchmarks/dask_scale.py --side 32768           # a gigapixel
-    python benchmarks/dask_scale.py --peer                 # with dask-image: half a minute, at 32768² more than 15
+    python benchmarks/dask_scale.py --peer                 # with dask-image, slow on large masks
     python benchmarks/dask_scale.py --write                # results/<cpu>-<level>-dask.json; others stay
 
 The mask is never held whole: each chunk is cut out of a smooth pattern of 3000² pixels that repeats. Every function and
