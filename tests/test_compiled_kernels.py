@@ -33,6 +33,8 @@ BLOCKS = {"threads": 256, "kSumThreads": 64}
 
 REGISTERS = 1 << 16  # of a multiprocessor, and at most of a block, on every architecture
 SHARED = 48 << 10  # what a block has without asking for more
+STATIC_BESIDE_DYNAMIC = 2 << 10  # kStaticShared of port.cuh
+SYSTEM_SHARED = 1 << 10  # of every block, among what cuobjdump tells for sm_80 and later
 
 VOTE, POPC, REDUX = r"VOTEU?\.", r"U?POPC", r"REDUX"
 WIDE_LOAD, WIDE_STORE = r"LDG\.E\.128", r"STG\.E\.128"
@@ -292,9 +294,29 @@ def test_every_block_gets_its_registers():
     assert wrong == []
 
 
+def kernels_with_dynamic_shared_memory():
+    """Names of the kernels that take dynamic shared memory."""
+    text = "".join(path.read_text() for path in sorted(SOURCES.glob("*.cu*")))
+    kernels = re.split(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(?=\w+_kernel)", text)[1:]
+    return {re.match(r"\w+", kernel)[0] for kernel in kernels if "RM_DYNAMIC_SHARED" in kernel.split("\n}\n")[0]}
+
+
+def test_kernels_with_dynamic_shared_memory_are_found():
+    assert {"filter_small_kernel", "write_small_kernel", "count_pairs_kernel"} <= kernels_with_dynamic_shared_memory()
+    assert "join_tiles_kernel" not in kernels_with_dynamic_shared_memory()
+
+
 @compiled
 def test_static_shared_memory_is_what_every_block_has():
     assert [row for row in usage() if row.shared > SHARED] == []
+
+
+@compiled
+def test_static_shared_memory_leaves_what_launches_count_on():
+    dynamic = kernels_with_dynamic_shared_memory()
+    rows = [row for row in usage() if row.name in dynamic]
+    assert {row.name for row in rows} == dynamic
+    assert [row for row in rows if row.shared > STATIC_BESIDE_DYNAMIC + SYSTEM_SHARED] == []
 
 
 @compiled

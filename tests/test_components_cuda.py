@@ -151,6 +151,19 @@ def test_areas_of_several_digits(way):
         assert_as_on_cpu(rapidmask.keep_largest, masks, k)
 
 
+@pytest.mark.parametrize("shape", [(150, 150), (120, 192), (361, 64), (85, 256)])
+def test_masks_that_take_nearly_what_a_block_has_without_asking(shape, rng):
+    """48 KiB, of which the kernels' own variables take a part."""
+    masks = rng.random((2, *shape)) < 0.6
+    for function in (rapidmask.label, rapidmask.fill_holes, rapidmask.component_areas):
+        with _dispatch.serve_host_memory_by(_emu):
+            assert_as_on_cpu(function, masks)
+    scores = rng.normal(size=(2, *shape)).astype(np.float32)
+    with _dispatch.serve_host_memory_by(_emu):
+        cleaned = rapidmask.clean_scores(scores, max_hole_area=5, max_sprinkle_area=5)
+    np.testing.assert_array_equal(cleaned, rapidmask.clean_scores(scores, max_hole_area=5, max_sprinkle_area=5))
+
+
 def test_the_size_that_still_fits(rng):
     masks = rng.random((3, 40, 100)) < 0.6
     fits = 40 * (2 * 8 + 50 * 4) + 4 + 2048  # words, nodes and the kernels' own

@@ -69,8 +69,10 @@ LAUNCH_FAULTS = {
     "grid_too_tall": ["invalid configuration argument", "grid (1,65536,1)"],
     "grid_too_wide": ["invalid configuration argument"],
     "grid_negative": ["invalid configuration argument"],
-    "shared_not_allowed": ["nothing_kernel: invalid argument", "49153 bytes of dynamic shared memory, 49152 allowed"],
-    "shared_too_large": ["cudaFuncSetAttribute(MaxDynamicSharedMemorySize): invalid argument"],
+    "shared_not_allowed": ["nothing_kernel: invalid argument", "47105 bytes of dynamic shared memory, 47104 allowed"],
+    "shared_too_large": ["nothing_kernel: invalid argument", "230401 bytes of dynamic shared memory, 230400 allowed"],
+    "shared_lowered": ["nothing_kernel: invalid argument", "401 bytes of dynamic shared memory, 400 allowed"],
+    "shared_attribute_too_large": ["attribute: invalid argument"],
 }
 
 

@@ -606,7 +606,7 @@ void launch(const void* kernel, const char* name, dim3 grid, dim3 block, std::si
   Device& device = Device::device();
   const std::lock_guard lock(device.mutex);
   const auto allowed = device.shared_limit.find(kernel);
-  const std::size_t limit = std::max(kSharedDefault, allowed == device.shared_limit.end() ? 0 : allowed->second);
+  const std::size_t limit = allowed == device.shared_limit.end() ? kSharedDefault - kSharedStatic : allowed->second;
   if (shared_bytes > limit)
     refuse(cudaErrorInvalidValue, std::to_string(shared_bytes) + " bytes of dynamic shared memory, " +
                                       std::to_string(limit) + " allowed for this kernel");

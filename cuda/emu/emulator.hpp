@@ -394,8 +394,9 @@ using cudaEvent_t = CUevent_st*;
 inline constexpr unsigned cudaEventDisableTiming = 2;
 
 namespace rapidmask::emu {
-inline constexpr std::size_t kSharedDefault = 48 << 10;   // bytes of dynamic shared memory without opting in
+inline constexpr std::size_t kSharedDefault = 48 << 10;   // bytes of shared memory of a block without opting in
 inline constexpr std::size_t kSharedMaximum = 227 << 10;  // as sm_90, unless set_shared_maximum tells otherwise
+inline constexpr std::size_t kSharedStatic = 2 << 10;     // what a kernel is taken to have itself: it cannot be seen
 cudaError_t record(cudaError_t status);                   // what cudaGetLastError returns next
 }  // namespace rapidmask::emu
 
@@ -414,7 +415,7 @@ cudaError_t cudaMalloc(T** out, std::size_t bytes) {
 }
 template <class T>
 cudaError_t cudaFuncSetAttribute(T* kernel, cudaFuncAttribute, int value) {
-  if (value < 0 || static_cast<std::size_t>(value) > rapidmask::emu::shared_maximum())
+  if (value < 0 || static_cast<std::size_t>(value) + rapidmask::emu::kSharedStatic > rapidmask::emu::shared_maximum())
     return rapidmask::emu::record(cudaErrorInvalidValue);
   rapidmask::emu::allow_dynamic_shared(reinterpret_cast<const void*>(kernel), static_cast<std::size_t>(value));
   return cudaSuccess;

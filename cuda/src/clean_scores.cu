@@ -237,7 +237,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 template <class T>
 void clean_small(const Context& context, const T* scores, std::int64_t n, const Layout& layout, std::int64_t bytes,
                  const Connection& connection, const Cleaning<T>& cleaning, T* result) {
-  const SmallLaunch small = small_launch(clean_small_kernel<T>, n, layout, bytes);
+  const SmallLaunch small = small_launch(n, layout, bytes);
   RM_LAUNCH(clean_small_kernel<T>, small.grid, small.threads, small.bytes, context.stream, scores, n, layout,
             connection, cleaning, result);
 }

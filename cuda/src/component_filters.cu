@@ -52,7 +52,7 @@ void filter(const Context& context, const Masks& masks, const Connection& connec
   const Layout layout = layout_of(masks.d, masks.h, masks.w);
   const std::int64_t bytes = small_bytes(layout);
   if (is_small(bytes)) {
-    const SmallLaunch small = small_launch(filter_small_kernel, masks.n, layout, bytes);
+    const SmallLaunch small = small_launch(masks.n, layout, bytes);
     RM_LAUNCH(filter_small_kernel, small.grid, small.threads, small.bytes, context.stream, masks, layout, connection,
               choice, largest, result);
     return;

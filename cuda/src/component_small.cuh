@@ -9,35 +9,21 @@ namespace rapidmask::cuda {
 
 inline constexpr int kSmallThreads = 512;
 
-// The bytes of shared memory that a block may have on the current device.
-inline std::int64_t shared_memory_of_block() {
-  int device = 0, bytes = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
-  return bytes;
-}
-
 // The bytes that a mask with its nodes takes, and `more_words` words beside; 136 for 64 pixels.
 inline std::int64_t small_bytes(const Layout& layout, std::int64_t words_per_word = 1) {
   return 8 * words_per_word * layout.mask_words() + 4 * layout.nodes();
 }
-inline bool is_small(std::int64_t bytes) {
-  constexpr std::int64_t kStatic = 2048;  // static shared memory of the kernels, at most
-  return bytes + kStatic <= shared_memory_of_block();
-}
+inline bool is_small(std::int64_t bytes) { return static_cast<std::size_t>(bytes) <= most_dynamic_shared(); }
 
 // A block for each mask, of no more warps than its strips need.
 struct SmallLaunch {
   int grid, threads;
   std::size_t bytes;
 };
-template <class... Params>
-SmallLaunch small_launch(void (*kernel)(Params...), std::int64_t n, const Layout& layout, std::int64_t bytes) {
-  constexpr std::int64_t kDefault = 48 << 10;
-  const auto shared = static_cast<std::size_t>(bytes);
-  if (bytes > kDefault) allow_dynamic_shared(kernel, shared);
+inline SmallLaunch small_launch(std::int64_t n, const Layout& layout, std::int64_t bytes) {
   const std::int64_t threads = kWarpSize * layout.warps();
-  return {bounded_grid(n), static_cast<int>(threads < kSmallThreads ? threads : kSmallThreads), shared};
+  return {bounded_grid(n), static_cast<int>(threads < kSmallThreads ? threads : kSmallThreads),
+          static_cast<std::size_t>(bytes)};
 }
 
 struct SmallMask {

@@ -54,7 +54,7 @@ bool write_small(const Context& context, const Masks& masks, int connectivity, s
   const Layout layout = layout_of(masks.d, masks.h, masks.w);
   const std::int64_t bytes = small_bytes(layout);
   if (!is_small(bytes)) return false;
-  const SmallLaunch small = small_launch(write_small_kernel, masks.n, layout, bytes);
+  const SmallLaunch small = small_launch(masks.n, layout, bytes);
   RM_LAUNCH(write_small_kernel, small.grid, small.threads, small.bytes, context.stream, masks, layout,
             connection_of(connectivity), images, counts);
   return true;

@@ -88,13 +88,9 @@ void count_pairs(const Context& context, const LabelPairs& pairs, const Keys& ke
                  std::int64_t* counts, std::int64_t* invalid) {
   check(cudaMemsetAsync(counts, 0, static_cast<std::size_t>(size) * sizeof *counts, context.stream), "cudaMemsetAsync");
   if (invalid != nullptr) check(cudaMemsetAsync(invalid, 0, sizeof *invalid, context.stream), "cudaMemsetAsync");
-  int device = 0, maximum = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&maximum, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
-  constexpr std::int64_t kStatic = 1 << 10;  // what the kernel itself may take
-  const bool in_shared = 4 * size + kStatic <= maximum;
-  const auto bytes = in_shared ? static_cast<std::size_t>(4 * size) : 0;
-  if (in_shared) allow_dynamic_shared(count_pairs_kernel<Keys>, bytes);
+  const auto wanted = static_cast<std::size_t>(4 * size);
+  const bool in_shared = wanted <= most_dynamic_shared();
+  const std::size_t bytes = in_shared ? wanted : 0;
   const std::int64_t blocks = (pairs.count + kThreads * kRun - 1) / (kThreads * kRun);
   RM_LAUNCH(count_pairs_kernel<Keys>, blocks < kMostBlocks ? blocks : kMostBlocks, kThreads, bytes, context.stream,
             pairs, keys, size, in_shared, reinterpret_cast<Count*>(counts), reinterpret_cast<Count*>(invalid));

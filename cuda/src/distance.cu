@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kMaxThreads = 256;
 constexpr std::int64_t kMaxBlocks = 1 << 16;
-constexpr std::int64_t kSharedBytes = 48 << 10;  // of a block, without asking for more
+constexpr std::int64_t kSharedBytes = kSharedUnasked;
 constexpr std::int64_t kGlobalBytes = 64 << 20;  // of all lines that shared memory does not hold
 constexpr int kNone = -1;
 

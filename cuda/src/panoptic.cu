@@ -8,8 +8,8 @@
 namespace rapidmask::cuda {
 namespace {
 
-constexpr int kRows = 4;                    // of the output, for which one thread mixes each row of a plane once
-constexpr std::int64_t kMostShared = 4096;  // queries whose pixels a block counts in its shared memory
+constexpr int kRows = 4;  // of the output, for which one thread mixes each row of a plane once
+constexpr std::int64_t kMostShared = kSharedUnasked / 12;  // queries whose pixels a block counts in shared memory
 
 __device__ __forceinline__ void add(std::int64_t* total, unsigned count) {
   atomicAdd(reinterpret_cast<unsigned long long*>(total), static_cast<unsigned long long>(count));

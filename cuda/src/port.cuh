@@ -36,12 +36,31 @@ struct Extent {
   static constexpr unsigned kMax = 0xffffffffu;
 };
 
+// Without asking, a block has 48 KiB of shared memory. The static memory of its kernel is part of it, of which a kernel
+// that takes dynamic memory has at most kStaticShared (tests/test_compiled_kernels.py).
+inline constexpr std::size_t kStaticShared = 2 << 10;
+inline constexpr std::size_t kSharedUnasked = (48 << 10) - kStaticShared;
+
+// The dynamic shared memory that a block may have on the current device.
+inline std::size_t most_dynamic_shared() {
+  int device = 0, bytes = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+  const auto all = static_cast<std::size_t>(bytes);
+  return all > kStaticShared ? all - kStaticShared : 0;
+}
+
 // Launches `kernel`, asynchronously on `stream`; an empty grid launches nothing. Use through RM_LAUNCH.
 template <class... Params, class... Args>
 void launch(const char* name, void (*kernel)(Params...), Extent grid, Extent block, std::size_t shared_bytes,
             Stream stream, Args&&... args) {
   static_assert(sizeof...(Params) == sizeof...(Args), "RM_LAUNCH: the kernel takes another number of arguments");
   if (grid.empty()) return;
+  if (shared_bytes > kSharedUnasked) {
+    // The same for every call: the limit is the process's, and another thread may set it before this launch.
+    const auto most = static_cast<int>(most_dynamic_shared());
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most), name);
+  }
 #ifdef RM_EMULATE
   check(emu::note("launch", name, stream), name);
   const std::tuple<Params...> params(static_cast<Params>(args)...);
@@ -49,15 +68,8 @@ void launch(const char* name, void (*kernel)(Params...), Extent grid, Extent blo
               [&] { std::apply(kernel, params); });
 #else
   kernel<<<grid.value, block.value, shared_bytes, stream>>>(static_cast<Params>(args)...);
-  check(cudaGetLastError(), name);
 #endif
-}
-
-// Lets `kernel` be launched with up to `bytes` of dynamic shared memory; needed above 48 KiB, on each device.
-template <class... Params>
-void allow_dynamic_shared(void (*kernel)(Params...), std::size_t bytes) {
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-        "cudaFuncSetAttribute(MaxDynamicSharedMemorySize)");
+  check(cudaGetLastError(), name);
 }
 
 // A load that other threads' atomics may race with: never cached in a register or L1. It is served by L2, so it belongs

@@ -19,6 +19,7 @@ using Stream = cudaStream_t;
 // Throws CudaError("<what>: <CUDA's text> (<CUDA's name>)") unless `status` is success.
 inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // else the next launch would be told this error
   throw CudaError(std::string(what) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
 }
 

@@ -245,7 +245,6 @@ void geometry() {
   expect_equal(out, wanted, "indices");
   RM_LAUNCH(index_kernel, 0, block, 0, nullptr, nullptr);  // an empty grid launches nothing
   RM_LAUNCH(index_kernel, dim3(4, 0), block, 0, nullptr, nullptr);
-  allow_dynamic_shared(index_kernel, 100 << 10);
   RM_LAUNCH(index_kernel, grid, block, 100 << 10, nullptr, out.data());
 }
 
@@ -485,8 +484,19 @@ const std::map<std::string, void (*)()> kCases = {
     {"grid_too_tall", [] { RM_LAUNCH(nothing_kernel, dim3(1, 65536), 32, 0, nullptr); }},
     {"grid_too_wide", [] { RM_LAUNCH(nothing_kernel, 1ll << 32, 32, 0, nullptr); }},
     {"grid_negative", [] { RM_LAUNCH(nothing_kernel, -1, 32, 0, nullptr); }},
-    {"shared_not_allowed", [] { RM_LAUNCH(nothing_kernel, 1, 32, (48 << 10) + 1, nullptr); }},
-    {"shared_too_large", [] { allow_dynamic_shared(nothing_kernel, (227 << 10) + 1); }},
+    {"shared_not_allowed",
+     [] { rapidmask::emu::launch(nullptr, "nothing_kernel", 1, 32, kSharedUnasked + 1, nothing_kernel); }},
+    {"shared_too_large", [] { RM_LAUNCH(nothing_kernel, 1, 32, (225 << 10) + 1, nullptr); }},
+    {"shared_lowered",
+     [] {
+       cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 400);
+       RM_LAUNCH(nothing_kernel, 1, 32, 401, nullptr);
+     }},
+    {"shared_attribute_too_large",
+     [] {
+       constexpr int kBytes = (225 << 10) + 1;  // with a kernel's own more than a block has
+       check(cudaFuncSetAttribute(nothing_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes), "attribute");
+     }},
 };
 
 }  // namespace
