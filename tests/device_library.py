@@ -150,7 +150,7 @@ for _name in (*(f"__{name}__" for name in _OPERATORS), *_UNARY_AND_REFLECTED):
 
 
 class BareArray:
-    """An array that has nothing but `__cuda_array_interface__`, as in a framework without DLPack."""
+    """An array that has nothing but `__cuda_array_interface__`, which may tell a stream."""
 
     def __init__(self, memory, stream=None):
         self.memory = memory
@@ -189,23 +189,27 @@ def _cupy(library):
         yield
 
     @contextlib.contextmanager
-    def external_stream(pointer, device_id=-1):
-        previous, library.stream = library.stream, pointer
+    def from_external(stream):
+        previous, library.stream = library.stream, stream.__cuda_stream__()[1]
         try:
             yield
         finally:
             library.stream = previous
 
+    def current_stream():
+        return types.SimpleNamespace(ptr=library.stream, synchronize=lambda: library.crossings.update(synchronize=1))
+
     runtime = types.SimpleNamespace(pointerGetAttributes=lambda pointer: types.SimpleNamespace(device=0))
     module.cuda = types.SimpleNamespace(
         Device=entered,
-        ExternalStream=external_stream,
-        get_current_stream=lambda: types.SimpleNamespace(ptr=library.stream),
+        Stream=types.SimpleNamespace(from_external=from_external),
+        get_current_stream=current_stream,
         runtime=runtime,
     )
     module.ndarray = DeviceArray
     module.concatenate = lambda arrays: DeviceArray(np.concatenate([array.memory for array in arrays]), library)
-    module.empty, module.array, module.asarray = empty, array, asarray
+    module.empty, module.array, module.asarray, module.from_dlpack = empty, array, asarray, asarray
+    module.is_available = lambda: True
     module.asnumpy = lambda given: library.to_host(_as_memory(given))
     return module
 

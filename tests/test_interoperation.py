@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rapidmask
+import test_device_activity
 from device_library import BareArray, DeviceArray, emulated_device
 from rapidmask import CudaError, PackedMasks, RLEMasks, _emu
 
@@ -53,13 +54,86 @@ def test_results_and_scratch_are_the_librarys_own(device):
     assert set(device.library.allocated) == {5}
 
 
-def test_an_array_with_no_more_than_an_interface_of_cuda(device):
-    given = BareArray(MASKS, stream=9)
-    labels, activity = recorded(lambda: rapidmask.label(given))
-    assert {of for _, _, of in activity} == {9}
+def waits_of(activity):
+    """Where in the activity which stream waits for which: {(stream, awaited): position}."""
+    return {(of, int(detail)): k for k, (what, detail, of) in enumerate(activity) if what == "wait"}
+
+
+def positions_of(activity, *kinds):
+    return [k for k, (what, _, _) in enumerate(activity) if what in kinds]
+
+
+def test_arrays_of_others_are_worked_on_where_results_live_in_order_with_their_stream(device):
+    device.library.stream = 5
+    labels, activity = recorded(lambda: rapidmask.label(BareArray(MASKS, stream=9)))
+    launches = positions_of(activity, "launch")
+    waits = waits_of(activity)
+    assert {activity[k][2] for k in launches} == {5}
+    assert waits.keys() == {(5, 9), (9, 5)}
+    assert waits[5, 9] < launches[0] <= launches[-1] < waits[9, 5]
+    assert not positions_of(activity, "synchronize")
     np.testing.assert_array_equal(labels.get(), rapidmask.label(MASKS))
-    strided = BareArray(MASKS[:, ::2, 1::3])
+
+
+class OfDlpack(DeviceArray):
+    """An array of a library that is none of those known, and whose memory heeds no stream."""
+
+
+@pytest.mark.parametrize(
+    "given", [lambda device: OfDlpack(MASKS, device.library), lambda device: BareArray(MASKS)], ids=["dlpack", "bare"]
+)
+def test_a_call_waits_for_its_kernels_where_nothing_else_would(given, device):
+    array = given(device)
+    device.library.stream = 5
+    labels, activity = recorded(lambda: rapidmask.label(array))
+    assert waits_of(activity).keys() == {(5, 1), (1, 5)}
+    assert device.library.asked_streams[0] == (1 if isinstance(array, OfDlpack) else 5)  # else for the result
+    (waited,) = positions_of(activity, "synchronize")
+    assert activity[waited][2] == 5
+    assert waited > positions_of(activity, "launch")[-1]
+    np.testing.assert_array_equal(labels.get(), rapidmask.label(MASKS))
+    with rapidmask.use_stream(7):  # now the caller answers for it
+        _, activity = recorded(lambda: rapidmask.label(array))
+    assert {of for _, _, of in activity} == {7}
+    assert not positions_of(activity, "wait", "synchronize")
+
+
+def test_strided_arrays_of_others_are_copied_and_waited_for(device):
+    strided = BareArray(MASKS[:, ::2, 1::3], stream=9)
+    assert device.activity(lambda: rapidmask.label(strided))["synchronize"] == 1
     np.testing.assert_array_equal(rapidmask.label(strided).get(), rapidmask.label(MASKS[:, ::2, 1::3]))
+
+
+class Foreign:
+    """What puts arrays on the device as those of a library that tells another stream than CuPy's."""
+
+    def __init__(self, device):
+        self.put_array = lambda array: BareArray(array.copy(), stream=9)
+        self.of_device = device
+
+    def put(self, value):
+        return self.put_array(value) if isinstance(value, np.ndarray) else self.of_device.put(value)
+
+
+@pytest.mark.parametrize("name", test_device_activity.CALLS)
+def test_all_steps_of_a_call_for_arrays_of_others_run_on_one_stream(name, device):
+    inputs = test_device_activity.Inputs(Foreign(device), 3)
+    call, _ = test_device_activity.CALLS[name]
+    call(inputs)  # tables that are made once
+    device.library.stream = 5
+    _, activity = recorded(lambda: call(inputs))
+    assert {of for what, _, of in activity if what != "wait"} <= {5}
+    assert waits_of(activity).keys() <= {(5, 9), (9, 5)}
+
+
+def test_a_masked_array_of_a_device_is_refused(device):
+    class Masked(BareArray):
+        @property
+        def __cuda_array_interface__(self):
+            return super().__cuda_array_interface__ | {"mask": BareArray(MASKS)}
+
+    with pytest.raises(TypeError, match="label: masks must not be a masked array"):
+        rapidmask.label(Masked(MASKS))
 
 
 class WithStream:
@@ -73,17 +147,16 @@ class OfCuda:
 
 
 @pytest.mark.parametrize("stream", [33, OfCuda(), WithStream(cuda_stream=33), WithStream(ptr=33)])
-def test_a_stream_is_chosen_for_arrays_whose_library_tells_none(stream, device):
+def test_a_stream_is_chosen_for_all_but_torch(stream, device):
     given = BareArray(MASKS[:, ::2])  # which is copied first
     device.library.allocated.clear()
     with rapidmask.use_stream(stream):
         labels, activity = recorded(lambda: rapidmask.label(given))
         _, of_library = recorded(lambda: rapidmask.label(device.put(MASKS)))
-    assert {of for _, _, of in activity} == {33}
-    assert device.library.allocated[0] == 33  # so that the memory is not given to others while kernels run
-    assert {of for _, _, of in of_library} == {0}
+    assert {of for _, _, of in activity + of_library} == {33}
+    assert set(device.library.allocated) == {33}  # so that the memory is not given to others while kernels run
     np.testing.assert_array_equal(labels.get(), rapidmask.label(MASKS[:, ::2]))
-    assert {of for _, _, of in recorded(lambda: rapidmask.label(given))[1]} == {1}
+    assert {of for _, _, of in recorded(lambda: rapidmask.label(device.put(MASKS)))[1]} == {0}
 
 
 def test_what_is_no_stream_is_refused():
@@ -116,13 +189,13 @@ MIXED = {
 def test_streams_of_two_libraries_wait_for_each_other(name, device):
     device.library.stream = 5
     result, activity = recorded(lambda: MIXED[name](device.put, lambda array: BareArray(array, stream=9)))
-    launches = [k for k, (what, _, _) in enumerate(activity) if what == "launch"]
-    waits = {(detail, of): k for k, (what, detail, of) in enumerate(activity) if what == "wait"}
+    launches = positions_of(activity, "launch")
+    waits = waits_of(activity)
     assert {of for what, _, of in activity if what != "wait"} == {5}
-    assert set(waits) == {("9", 5), ("5", 9)}
+    assert set(waits) == {(5, 9), (9, 5)}
     first = next(k for k, (what, detail, of) in enumerate(activity) if (what, detail, of) == ("wait", "9", 5))
     assert first < launches[0]  # the kernels, after what was asked of the other library
-    assert waits["5", 9] > launches[-1]  # and that library's later work after the kernels
+    assert waits[9, 5] > launches[-1]  # and that library's later work after the kernels
     np.testing.assert_array_equal(result.get(), MIXED[name](lambda array: array, lambda array: array))
 
 
@@ -143,6 +216,16 @@ def test_errors_of_the_device_are_told_and_leave_the_process_usable(device):
         finally:
             _emu.set_failing("")
         assert rapidmask.rle_encode(masks).cpu() == rapidmask.rle_encode(MASKS)
+
+
+def test_an_error_is_told_once(device):
+    _emu.set_failing("to_host")
+    try:
+        with pytest.raises(CudaError, match="cudaMemcpyAsync to the host"):
+            rapidmask.rle_encode(device.put(MASKS))
+    finally:
+        _emu.set_failing("")
+    rapidmask.label(device.put(MASKS))  # whose launches ask CUDA for its last error
 
 
 def test_a_failed_wait_is_told(device):

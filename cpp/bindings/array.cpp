@@ -296,6 +296,9 @@ bool Array::take_cuda_array_interface(py::handle object, const char* function, c
     throw TypeError(where(function, argument) + "must hold booleans, integers or floats of at most 64 bits, got " +
                     std::string(py::str(type)));
   }
+  if (interface.contains("mask") && !interface["mask"].is_none()) {
+    throw TypeError(where(function, argument) + "must not be a masked array, whose mask would be ignored");
+  }
   library_ = Library::other;
   object_ = py::reinterpret_borrow<py::object>(object);
   const auto data = py::cast<py::tuple>(interface["data"]);
@@ -378,34 +381,45 @@ Array Array::contiguous(std::size_t alignment) const {
 
 Array Array::made_by_python(const py::object& object) const { return Array(object, function_, "array"); }
 
+bool Array::has_allocator() const {
+  return library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr;
+}
+
+// By the exchange API. The object is a view of memory that it keeps: torch's record_stream does nothing for it.
+Array Array::allocated(DType dtype, const Shape& shape) const {
+  Shape extents = shape;
+  dlpack::Tensor prototype{
+      nullptr, device_, shape.rank(), dlpack_type(dtype), const_cast<std::int64_t*>(extents.extents().data()),
+      nullptr, 0};
+  dlpack::ManagedTensorVersioned* managed = nullptr;
+  std::string message;
+  const auto set_error = [](void* context, const char*, const char* text) {
+    *static_cast<std::string*>(context) = text;
+  };
+  if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
+    PyErr_Clear();
+    refuse_bytes(function_, dtype, shape, message);
+  }
+  Array made;
+  made.library_ = library_;
+  made.function_ = function_;
+  made.api_ = api_;
+  made.set_contiguous(dtype, shape);
+  made.device_ = device_;
+  made.data_ = static_cast<std::byte*>(managed->tensor.data) + managed->tensor.byte_offset;
+  void* object = nullptr;
+  if (api_->managed_to_object(managed, &object) != 0) throw py::error_already_set();
+  made.object_ = py::reinterpret_steal<py::object>(static_cast<PyObject*>(object));
+  return made;
+}
+
+Array Array::scratch(std::int64_t bytes) const {
+  return has_allocator() ? allocated(DType::uint8, {bytes}) : empty(DType::uint8, {bytes});
+}
+
 Array Array::empty(DType dtype, const Shape& shape) const {
   check_bytes(function_, dtype, shape);
-  if (library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr) {
-    Shape extents = shape;
-    dlpack::Tensor prototype{
-        nullptr, device_, shape.rank(), dlpack_type(dtype), const_cast<std::int64_t*>(extents.extents().data()),
-        nullptr, 0};
-    dlpack::ManagedTensorVersioned* managed = nullptr;
-    std::string message;
-    const auto set_error = [](void* context, const char*, const char* text) {
-      *static_cast<std::string*>(context) = text;
-    };
-    if (api_->allocate(&prototype, &managed, &message, set_error) != 0) {
-      PyErr_Clear();
-      refuse_bytes(function_, dtype, shape, message);
-    }
-    Array made;
-    made.library_ = library_;
-    made.function_ = function_;
-    made.api_ = api_;
-    made.set_contiguous(dtype, shape);
-    made.device_ = device_;
-    made.data_ = static_cast<std::byte*>(managed->tensor.data) + managed->tensor.byte_offset;
-    void* object = nullptr;
-    if (api_->managed_to_object(managed, &object) != 0) throw py::error_already_set();
-    made.object_ = py::reinterpret_steal<py::object>(static_cast<PyObject*>(object));
-    return made;
-  }
+  if (has_allocator() && is_host(device_)) return allocated(dtype, shape);
   if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
     Array made;
     made.library_ = Library::numpy;
@@ -425,7 +439,12 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   }
   py::tuple extents(static_cast<std::size_t>(shape.rank()));
   for (int i = 0; i < shape.rank(); ++i) extents[static_cast<std::size_t>(i)] = shape[i];
-  return made_by_python(helper("empty")(object_, extents, dtype_name(dtype)));
+  try {
+    return made_by_python(helper("empty")(object_, extents, dtype_name(dtype)));
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_MemoryError)) throw;
+    refuse_bytes(function_, dtype, shape, py::str(error.value()));
+  }
 }
 
 bool Array::has_zeros() const {
@@ -469,7 +488,17 @@ void Array::check_same_device(const Array& other, const char* function, const ch
     throw TypeError(where(function, argument) + "must be on " + other.device_text() +
                     " with the other arguments, got " + device_text());
   }
-  order_ = order_streams(device_, stream(), other.stream());
+  order_with(other.stream());
+}
+
+void Array::order_with(cuda::Stream call) const {
+  if (is_host(device_)) return;
+  if (library_ != Library::other) {
+    order_ = order_streams(device_, stream(), call, false);
+    return;
+  }
+  const auto [ready, host_waits] = py::cast<std::pair<std::uintptr_t, bool>>(helper("ready_on")(object_));
+  order_ = order_streams(device_, reinterpret_cast<cuda::Stream>(ready), call, host_waits);
 }
 
 bool Array::overlaps(const Array& other) const {

@@ -84,9 +84,11 @@ class Array {
   bool is_contiguous() const;
   dlpack::Device device() const { return device_; }
   std::string device_text() const;
-  // Throws TypeError where the two are on different devices. Where their libraries work on different streams, that of
-  // `other`, on which the call runs, waits for this one's here, and this one's for the call when this array is gone.
+  // Throws TypeError where the two are on different devices. The call runs on the stream of `other`: see order_with.
   void check_same_device(const Array& other, const char* function, const char* argument) const;
+  // Where this array is ready on another stream than `call`, `call` waits for that one here, and that one for the call
+  // when this array is gone.
+  void order_with(cuda::Stream call) const;
   bool overlaps(const Array& other) const;  // of two contiguous arrays
   // What Python is given for an array that `empty` made: in the caller's library.
   py::object result() const;
@@ -96,12 +98,14 @@ class Array {
 
   // A new, uninitialised, C-contiguous array of this array's library and device.
   Array empty(DType dtype, const Shape& shape) const;
+  // Memory from the same allocator that Python never sees.
+  Array scratch(std::int64_t bytes) const;
   // A new array with zeros, whose memory the system gives when it is first touched: one of NumPy's, which the caller's
   // library takes as it is. Only where `has_zeros`.
   bool has_zeros() const;
   Array zeros(DType dtype, const Shape& shape) const;
 
-  // The caller's stream on this array's device (null on the CPU).
+  // The stream that work on this array runs on (null on the CPU): the current one of the library of its results.
   cuda::Stream stream() const;
 
  private:
@@ -109,6 +113,8 @@ class Array {
 
   Array() = default;
   Array made_by_python(const py::object& object) const;
+  bool has_allocator() const;
+  Array allocated(DType dtype, const Shape& shape) const;
   bool take_numpy(py::handle object, const char* function, const char* argument);
   bool take_exchange_api(py::handle object, const char* function, const char* argument);
   bool take_dlpack(py::handle object, const char* function, const char* argument);
@@ -127,7 +133,7 @@ class Array {
   py::object object_;                    // what the caller gave, or an array made here
   py::object keeper_;                    // keeps the memory alive where that is not object_
   const char* function_ = "rapidmask";   // which was called: it outlives the arrays of the call
-  mutable std::shared_ptr<void> order_;  // of the streams of this array and of another that it was checked against
+  mutable std::shared_ptr<void> order_;  // of the stream that this array is ready on and that of the call
   py::object origin_;  // of a NumPy array made here in place of another library's: what the caller gave
 };
 
@@ -141,8 +147,8 @@ const char* dtype_name(DType dtype);
 // What this thread's last call was of, for errors that have nothing else to go by.
 const char* last_function();
 // On a device: from here on `call` waits for what `argument` was asked so far and, once the result is gone, `argument`
-// for what `call` was asked meanwhile.
-std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call);
+// for what `call` was asked meanwhile; and so does the host, if `host_waits`.
+std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call, bool host_waits);
 
 // Holds the GIL released. When the interpreter ends meanwhile, it never lets this thread have the GIL back and unwinds
 // it instead, which C++ does not survive: the thread then waits for the end of the process (as Python 3.14 itself makes

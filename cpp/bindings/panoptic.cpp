@@ -127,6 +127,8 @@ py::object count_unpainted(py::handle map, py::handle classes, std::int64_t coun
 void number_painting(py::handle map, py::handle ids, py::handle classes, py::handle class_ids) {
   const Array painted(map, "instance_merge", "map");
   const Array of_masks(ids, "instance_merge", "ids"), of_classes(class_ids, "instance_merge", "class_ids");
+  of_masks.check_same_device(painted, "instance_merge", "ids");
+  of_classes.check_same_device(painted, "instance_merge", "class_ids");
   std::optional<Array> given;
   if (!classes.is_none()) {
     given = Array(classes, "instance_merge", "semantic").contiguous(4);

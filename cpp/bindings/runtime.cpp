@@ -7,7 +7,7 @@
 
 namespace rapidmask::python {
 
-std::shared_ptr<void> order_streams(dlpack::Device, cuda::Stream, cuda::Stream) { return nullptr; }
+std::shared_ptr<void> order_streams(dlpack::Device, cuda::Stream, cuda::Stream, bool) { return nullptr; }
 
 Call::Call(const Array&) {}
 Call::~Call() = default;

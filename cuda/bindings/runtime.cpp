@@ -1,6 +1,9 @@
 // The device's side of a call: the device, stream and allocator of the caller's library; and what devices there are.
 
 #include "runtime.hpp"
+
+#include <algorithm>
+
 #include "array.hpp"
 #include "module.hpp"
 
@@ -66,40 +69,55 @@ cudaError_t make_wait(cuda::Stream stream, cuda::Stream awaited) {
 
 class StreamOrder {
  public:
-  StreamOrder(int device, cuda::Stream argument, cuda::Stream call)
-      : device_(device), argument_(argument), call_(call) {
+  StreamOrder(int device, cuda::Stream argument, cuda::Stream call, bool host_waits)
+      : device_(device), argument_(argument), call_(call), host_waits_(host_waits) {
     const CurrentDevice current(device_);
-    cuda::check(make_wait(call_, argument_), "cudaStreamWaitEvent");
+    if (differ(argument_, call_)) cuda::check(make_wait(call_, argument_), "cudaStreamWaitEvent");
   }
   ~StreamOrder() {
     try {
       const CurrentDevice current(device_);
-      if (make_wait(argument_, call_) != cudaSuccess) static_cast<void>(cudaGetLastError());
+      cudaError_t status = differ(argument_, call_) ? make_wait(argument_, call_) : cudaSuccess;
+      if (host_waits_ && status == cudaSuccess) {
+        const ReleasedGil unlocked;
+        status = cudaStreamSynchronize(call_);
+      }
+      if (status != cudaSuccess) static_cast<void>(cudaGetLastError());
     } catch (const CudaError&) {  // a broken context, which the next call tells
     }
   }
   StreamOrder(const StreamOrder&) = delete;
   StreamOrder& operator=(const StreamOrder&) = delete;
 
+  // CUDA's default stream has two names.
+  static bool differ(cuda::Stream one, cuda::Stream other) {
+    const auto name = [](cuda::Stream stream) {
+      const auto address = reinterpret_cast<std::uintptr_t>(stream);
+      return address == 1 ? 0 : address;
+    };
+    return name(one) != name(other);
+  }
+
  private:
   int device_;
   cuda::Stream argument_, call_;
+  bool host_waits_;
 };
 
-// CUDA's default stream has two names.
-std::uintptr_t default_as_null(cuda::Stream stream) {
-  const auto address = reinterpret_cast<std::uintptr_t>(stream);
-  return address == 1 ? 0 : address;
+cuda::Stream ordered_stream(const Array& like) {
+  const cuda::Stream stream = like.stream();
+  like.order_with(stream);
+  return stream;
 }
 
 }  // namespace
 
-std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call) {
-  if (default_as_null(argument) == default_as_null(call)) return nullptr;
-  return std::make_shared<StreamOrder>(device.id, argument, call);
+std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call, bool host_waits) {
+  if (!host_waits && !StreamOrder::differ(argument, call)) return nullptr;
+  return std::make_shared<StreamOrder>(device.id, argument, call, host_waits);
 }
 
-Call::Call(const Array& like) : like_(like), context_{like.stream(), &Call::allocate, this} {
+Call::Call(const Array& like) : like_(like), context_{ordered_stream(like), &Call::allocate, this} {
 #if !defined(RM_EMULATE)
   cuda::check(cudaGetDevice(&caller_device_), "cudaGetDevice");
   if (caller_device_ != like.device().id) cuda::check(cudaSetDevice(like.device().id), "cudaSetDevice");
@@ -117,8 +135,12 @@ Call::~Call() {
 void* Call::allocate(void* owner, std::size_t bytes) {
   auto& call = *static_cast<Call*>(owner);
   const py::gil_scoped_acquire locked;
-  call.scratch_.push_back(call.like_.empty(DType::uint8, {static_cast<std::int64_t>(bytes + kScratchAlignment)}));
-  const Array& scratch = call.scratch_.back();
+  // No more than asked for, so that compute-sanitizer sees where its end is.
+  call.scratch_.push_back(call.like_.scratch(static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1))));
+  Array& scratch = call.scratch_.back();
+  if (reinterpret_cast<std::uintptr_t>(scratch.data()) % kScratchAlignment != 0) {  // of neither torch nor CuPy
+    scratch = call.like_.scratch(static_cast<std::int64_t>(bytes + kScratchAlignment));
+  }
   const auto address = reinterpret_cast<std::uintptr_t>(scratch.data());
   void* const aligned =
       reinterpret_cast<void*>((address + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment);

@@ -65,8 +65,10 @@ def contiguous_copy(array: Array) -> Array:
         return array.clone(memory_format=torch.contiguous_format)
     if is_on_cuda(array):
         with _working_on(array) as cupy:
-            copy = cupy.array(array, order="C", copy=True)
-        return copy if _is_cupys(array) else _OnStream(copy, current_stream(array))
+            copy = cupy.array(_as_cupys(cupy, array), order="C", copy=True)
+            if not _is_cupys(array):  # whose memory may be another's once the call ends
+                cupy.cuda.get_current_stream().synchronize()
+        return copy
     return np.array(np.from_dlpack(array), order="C", copy=True)
 
 
@@ -74,8 +76,8 @@ def dlpack_capsule(array: Array) -> Any:
     """Return the array's DLPack capsule, of version 1 where the library has it."""
     if hasattr(array, "detach"):  # torch
         array = array.detach()
-    # The stream that the kernel will run on, so that a library waits for nothing that it need not; 1 is CUDA's default.
-    arguments = {"stream": current_stream(array) or 1} if is_on_cuda(array) else {}
+    # The stream that it is to be ready on; 1 is CUDA's default.
+    arguments = {"stream": ready_on(array)[0] or 1} if is_on_cuda(array) else {}
     try:
         return array.__dlpack__(max_version=(1, 3), **arguments)
     except TypeError:
@@ -109,7 +111,10 @@ def empty(like: Array, shape: tuple[int, ...], dtype: str) -> Array:
     """Return a new, uninitialised array of the library and device of ``like``."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(like, torch.Tensor):
-        return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
+        try:
+            return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from None
     with _working_on(like) as cupy:
         return cupy.empty(shape, dtype=dtype)
 
@@ -128,7 +133,7 @@ _stream: ContextVar[int | None] = ContextVar("rapidmask stream", default=None)
 
 @contextlib.contextmanager
 def use_stream(stream: Any) -> Iterator[None]:
-    """Within, let a stream of CUDA work on arrays whose library tells no current stream of its own.
+    """Within, let a stream of CUDA work on arrays of all libraries but torch: CuPy's current stream, for one.
 
     Parameters
     ----------
@@ -139,7 +144,7 @@ def use_stream(stream: Any) -> Iterator[None]:
     Returns
     -------
     context manager
-        Which holds for the thread, or task, that enters it.
+        Which holds for the thread, or task, that enters it, and for the device that is current there.
 
     Raises
     ------
@@ -148,9 +153,12 @@ def use_stream(stream: Any) -> Iterator[None]:
 
     Notes
     -----
-    Arrays of torch and CuPy follow the current stream of their library, as everything else done with them: use
-    ``torch.cuda.stream`` and ``with cupy_stream:`` for these. Others run where their ``__cuda_array_interface__`` says
-    and, without a word from it, on the default stream.
+    Arrays of torch and CuPy follow the current stream of their library, as everything else done with them; use
+    ``torch.cuda.stream`` for torch's. Results for arrays of other libraries are CuPy's, and so kernels run on its
+    current stream. They come after what was queued on the stream that an array's ``__cuda_array_interface__`` tells,
+    and before what is queued on it later. Where an array tells none, it is taken to be ready on this stream, and
+    without `use_stream` on the default stream; a call then ends when its kernels have, since nothing else keeps the
+    memory from being used anew.
 
     Examples
     --------
@@ -167,51 +175,86 @@ def use_stream(stream: Any) -> Iterator[None]:
         raise TypeError(f"use_stream: stream must be an integer or have one, got {stream!r}")
     token = _stream.set(given)
     try:
-        yield
+        with _current_in_cupy(given):
+            yield
     finally:
         _stream.reset(token)
+
+
+class _Stream:
+    """A stream by its address, in CUDA's protocol."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._address
+
+
+def _current_in_cupy(stream: int) -> contextlib.AbstractContextManager[Any]:
+    """Within, a stream is CuPy's current one, where CuPy is installed and finds a device."""
+    try:
+        import cupy
+    except ImportError:
+        return contextlib.nullcontext()
+    if not cupy.is_available():
+        return contextlib.nullcontext()
+    from_external = getattr(cupy.cuda.Stream, "from_external", None)  # since CuPy 14, which deprecates ExternalStream
+    entered: contextlib.AbstractContextManager[Any]
+    entered = from_external(_Stream(stream)) if from_external else cupy.cuda.ExternalStream(stream)
+    return entered
 
 
 def _is_cupys(array: Array) -> bool:
     return type(array).__module__.partition(".")[0] == "cupy"
 
 
-class _OnStream:
-    """An array of CuPy that stands for another library's, and so belongs to that one's stream."""
-
-    def __init__(self, array: Array, stream: int) -> None:
-        self.array = array
-        self.__cuda_array_interface__ = {**array.__cuda_array_interface__, "version": 3, "stream": stream}
+def _as_cupys(cupy: Any, array: Array) -> Array:
+    """Return an array on a device as CuPy's, without a copy."""
+    if _is_cupys(array):
+        return array
+    return cupy.from_dlpack(array) if hasattr(array, "__dlpack__") else cupy.asarray(array)
 
 
 @contextlib.contextmanager
 def _working_on(array: Array) -> Iterator[Any]:
-    """Within, what CuPy copies and allocates belongs to the array's device and stream."""
+    """Within, what CuPy copies and allocates belongs to the array's device."""
     cupy = _cupy()
     with cupy.cuda.Device(cuda_device(array)):
-        if _is_cupys(array):
-            yield cupy
-            return
-        with cupy.cuda.ExternalStream(current_stream(array)):
-            yield cupy
+        yield cupy
 
 
 def current_stream(array: Array) -> int:
-    """Return the address of the stream on which the array's library now works on the array's device."""
+    """Return the address of the stream that kernels for an array run on: that of the library of their results."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return int(torch.cuda.current_stream(array.device).cuda_stream)
-    if _is_cupys(array):
-        cupy = _cupy()
-        with cupy.cuda.Device(cuda_device(array)):
-            return int(cupy.cuda.get_current_stream().ptr)
+    with _working_on(array) as cupy:
+        return int(cupy.cuda.get_current_stream().ptr)
+
+
+def ready_on(array: Array) -> tuple[int, bool]:
+    """Return the stream that an array's content is ready on, and whether calls must wait for their kernels to end.
+
+    torch and CuPy give memory that was let go to what they queue later, after the kernels. So does the stream that an
+    array tells; but not a library that tells none, of which JAX's own streams heed no other.
+    """
+    torch = sys.modules.get("torch")
+    if _is_cupys(array) or (torch is not None and isinstance(array, torch.Tensor)):
+        return current_stream(array), False
+    if not hasattr(array, "__dlpack__") and (told := array.__cuda_array_interface__.get("stream")):
+        return int(told), False
     chosen = _stream.get()
-    if chosen is not None:
-        return chosen
-    interface = getattr(array, "__cuda_array_interface__", None)
-    if interface is not None and interface.get("stream"):
-        return int(interface["stream"])
-    return 1  # the legacy default stream, which waits for all others
+    return (1, True) if chosen is None else (chosen, False)
+
+
+def of_results(array: Array) -> Array:
+    """Return an array as one of the library of its results, which has what arrays can do, without a copy."""
+    torch = sys.modules.get("torch")
+    if not is_on_cuda(array) or (torch is not None and isinstance(array, torch.Tensor)):
+        return array
+    with _working_on(array) as cupy:
+        return _as_cupys(cupy, array)
 
 
 def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
@@ -226,7 +269,9 @@ def astype(array: Array, dtype: str) -> Array:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return array.to(getattr(torch, dtype))
-    return array.astype(dtype) if is_on_cuda(array) else np.asarray(to_host(array), dtype=dtype)
+    if not is_on_cuda(array):
+        return np.asarray(to_host(array), dtype=dtype)
+    return of_results(array).astype(dtype)
 
 
 def as_type(array: Array, dtype: str, *, only: tuple[str, ...] = ()) -> Array:
@@ -251,8 +296,8 @@ def to_host(array: Array) -> HostArray:
     if hasattr(array, "detach"):  # torch
         return np.asarray(array.detach().cpu())
     if is_on_cuda(array):
-        cupy = _cupy()
-        return np.asarray(cupy.asnumpy(array))
+        with _working_on(array) as cupy:
+            return np.asarray(cupy.asnumpy(_as_cupys(cupy, array)))
     return np.asarray(np.from_dlpack(array))
 
 
@@ -307,7 +352,6 @@ def like(array: Array, values: HostArray) -> Array:
     if torch is not None and isinstance(array, torch.Tensor):
         return torch.from_numpy(values).to(array.device)
     if is_on_cuda(array):
-        cupy = _cupy()
-        with cupy.cuda.Device(cuda_device(array)):
+        with _working_on(array) as cupy:
             return cupy.asarray(values)
     return from_numpy(array, values)

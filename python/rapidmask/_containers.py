@@ -168,6 +168,7 @@ class PackedMasks:
         if len(self) == 0:  # then there is but the empty mask
             rows = np.zeros((len(indices), *self.data.shape[1:]), np.uint8)
             return PackedMasks._wrap(_arrays.like(self.data, rows), self.size)
+        indices = _arrays.of_results(indices)
         exists = indices >= 0
         return PackedMasks._wrap(self.data[indices * exists] * exists[:, None, None], self.size)
 

@@ -568,7 +568,7 @@ def _labels(function: str, masks: Array, labels: Any) -> Array:
 
 def _class_map(function: str, segmentation: Array, semantic: Any) -> tuple[Array, int]:
     """Return the classes as int32, where the segmentation is, and the largest, or -1 where none is as large."""
-    semantic = _integers(function, "semantic", _arrays.with_shape(semantic))
+    semantic = _integers(function, "semantic", _arrays.of_results(_arrays.with_shape(semantic)))
     if tuple(semantic.shape) != tuple(segmentation.shape):
         shapes = f"{tuple(segmentation.shape)}, got shape {tuple(semantic.shape)}"
         raise ValueError(f"{function}: semantic must have the masks' shape {shapes}")
