@@ -4,6 +4,9 @@
     python benchmarks/gpu.py --only pack rle --skip tests sanitizers
     python benchmarks/gpu.py --wheels FOLDER               installs these wheels first, where nothing can be downloaded
 
+Wheels count as built from these sources where the folder has what ``python benchmarks/gpu_record.py --fingerprint``
+prints of them, as ``fingerprint.txt``.
+
 Without a GPU it says which kernels have not been verified on one, and ends. Each step is a process of its own with a
 limit of time, whose log stays in ``build/gpu/``; what a step gave is written before the next begins: ``results.json``
 and ``README.md`` in ``results/<gpu>/``, and the record ``tests/gpu_verified.toml`` once the tests have run.
@@ -16,6 +19,7 @@ import datetime
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -32,8 +36,11 @@ from text import git, slug
 ROOT = gpu_record.ROOT
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 SHARE = {"build": 0.6, "tests": 0.45, "sanitizers": 0.6, "measure": 1.0}  # of the time left, at most
-PROCESSES = 6  # of tests at a time, on one device
+PROCESSES = min(12, os.cpu_count() or 1)  # of tests at a time, on one device
 HUNG_S = 90  # without a word from the process that measures
+HANGING_TEST_S = 60  # until a test's stacks are told
+
+_OF_DEVICE = re.compile(r"_on_cuda\b|\[(.*-)?cuda(-.*)?\]$")  # names of tests that run on it
 
 _MEASURE = ROOT / "benchmarks/gpu_measure.py"
 _QUERY = "--query-gpu=name,driver_version,compute_cap"
@@ -86,14 +93,15 @@ class Run:
         self.logs = ROOT / "build/gpu"
         for folder in (self.folder, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
+        commit = git("rev-parse", "--short", "HEAD")
         changed = git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!tests/gpu_verified.toml")
         self.results: dict[str, Any] = {
             "run": {
                 "date": datetime.date.today().isoformat(),
                 **gpu,
                 "cuda": toolkit(),
-                "commit": git("rev-parse", "--short", "HEAD") or "unknown",
-                "dirty": bool(changed),
+                "commit": commit or options.commit,
+                "dirty": bool(changed) or not (commit or options.commit != "unknown"),
             }
         }
 
@@ -106,17 +114,21 @@ class Run:
     def call(self, log: str, command: list[str], seconds: float, **variables: str) -> tuple[int | None, str]:
         """Run a command: its exit status, None where its time ran out, and what it printed, which the log keeps."""
         path = self.logs / f"{log}.log"
+        done: int | None = 127
         with path.open("w") as file:
             try:
-                done: int | None = subprocess.run(
+                process = subprocess.Popen(
                     command, cwd=ROOT, env={**environment(), **variables}, stdout=file, stderr=subprocess.STDOUT,
-                    timeout=seconds, check=False,
-                ).returncode  # fmt: skip
-            except subprocess.TimeoutExpired:
-                done = None
+                    start_new_session=True,
+                )  # fmt: skip
+                try:
+                    done = process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    done = None
+                    os.killpg(process.pid, signal.SIGKILL)  # with what it started
+                    process.wait()
             except OSError as error:
                 file.write(f"{error}\n")
-                done = 127
         return done, path.read_text(errors="replace")
 
     def write(self) -> None:
@@ -131,8 +143,7 @@ class Run:
 def is_current(module: str) -> bool:
     """Whether a built module is younger than all that it is compiled from."""
     built = Path(module).stat().st_mtime
-    inputs = [ROOT / "CMakeLists.txt", *(path for name in ("cpp", "cuda") for path in (ROOT / name).rglob("*.*"))]
-    return all(path.stat().st_mtime <= built for path in inputs)
+    return all(path.stat().st_mtime <= built for path in gpu_record.inputs())
 
 
 def state(run: Run) -> tuple[dict[str, Any], str] | None:
@@ -147,9 +158,14 @@ def state(run: Run) -> tuple[dict[str, Any], str] | None:
 def build(run: Run) -> dict[str, Any]:
     if wheels := run.options.wheels:
         files = sorted(str(path) for path in wheels.glob("*.whl"))
-        run.call("wheels", [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", *files], 120)
+        install = ["install", "--no-index", "--no-deps", "--force-reinstall", *files]
+        done, text = run.call("wheels", [sys.executable, "-m", "pip", *install], 120)
+        if done != 0:
+            return {"outcome": "failed", "end_of_log": text[-3000:]}
+        printed = wheels / "fingerprint.txt"
+        current = printed.exists() and printed.read_text().strip() == gpu_record.fingerprint()
     found = state(run)
-    if found and is_current(found[1]):
+    if found and (current if wheels else is_current(found[1])):  # an installed file is young, whatever it was made of
         return {"outcome": "already there", "status": found[0]}
     settings = ["RAPIDMASK_CUDA=ON", "RAPIDMASK_EMULATOR=ON", "CMAKE_BUILD_TYPE=Release"]
     start = time.monotonic()
@@ -176,6 +192,7 @@ def test_files() -> list[Path]:
     """Those with tests of the device, the longest first."""
     names = re.compile("backend|kernels|cuda")
     files = [path for path in (ROOT / "tests").glob("test_*.py") if names.search(path.read_text())]
+    files = [path for path in files if "cuda" not in path.stem]  # all of whose tests the option -k would choose
     return sorted(files, key=lambda path: -path.stat().st_size)
 
 
@@ -183,18 +200,19 @@ def test(run: Run, path: Path, stop: float) -> dict[str, Any]:
     """The tests of a file that name CUDA, in a process of its own: a fault on the device ends no others."""
     report = run.logs / f"{path.stem}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "cuda", "-p", "no:cacheprovider", "-W", "default"]
+    command = [sys.executable, "-m", "pytest", "-v", "-k", "cuda", "-p", "no:cacheprovider", "-W", "default"]
+    command += ["-o", f"faulthandler_timeout={HANGING_TEST_S}"]
     done, text = run.call(path.stem, [*command, f"--junitxml={report}", str(path)], max(1.0, stop - time.monotonic()))
     if done == 5:  # none is named so
         return {"file": path.name, "passed": 0, "failed": 0, "skipped": 0, "failures": {}}
     if not report.exists():
-        reason = "no time was left" if done is None else text[-600:]
+        reason = f"{'no time was left' if done is None else f'exit status {done}'}: {text[-600:]}"
         return {"file": path.name, "passed": 0, "failed": 1, "skipped": 0, "failures": {path.name: reason}}
     return {"file": path.name, **count(report)}
 
 
 def count(report: Path) -> dict[str, Any]:
-    """Numbers of tests in a JUnit report, and what those that failed say."""
+    """Numbers of tests of the device in a JUnit report, and what those that failed say, of the device or not."""
     passed = skipped = 0
     failures = {}
     for case in ElementTree.parse(report).iter("testcase"):
@@ -202,6 +220,8 @@ def count(report: Path) -> dict[str, Any]:
         if {"failure", "error"} & set(kinds):
             name = f"{case.get('classname')}::{case.get('name')}"
             failures[name] = kinds.get("failure", kinds.get("error", ""))[:400]
+        elif not _OF_DEVICE.search(case.get("name", "")):
+            continue
         elif "skipped" in kinds:
             skipped += 1
         else:
@@ -222,7 +242,10 @@ def tests(run: Run) -> dict[str, Any]:
 
 def sanitizer(run: Run, tool: str, stop: float) -> str:
     """What a tool of compute-sanitizer says of every kernel on small arrays; each array is an allocation of its own."""
-    command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "66", sys.executable, "-m", "pytest", "-q"]
+    command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "66"]
+    if tool == "memcheck":  # to which libraries that ask what a driver has would be errors
+        command += ["--report-api-errors", "no"]
+    command += [sys.executable, "-m", "pytest", "-q"]
     tests = ["-k", "cuda", "-p", "no:cacheprovider", "-W", "default", "tests/test_kernels.py"]
     done, text = run.call(tool, command + tests, max(1.0, stop - time.monotonic()), PYTORCH_NO_CUDA_MEMORY_CACHING="1")
     summaries = [line.strip("= ") for line in text.splitlines() if "SUMMARY" in line and line.startswith("=====")]
@@ -315,6 +338,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="folder of wheels to install first")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="folder of the results")
     parser.add_argument("--record", type=Path, default=gpu_record.RECORD, help="file of what is verified")
+    parser.add_argument("--commit", default="unknown", help="what these sources are, where Git does not tell")
     return parser.parse_args(given)
 
 
@@ -329,6 +353,9 @@ def main(given: list[str] | None = None) -> int:
             print(f"  unverified: {name}")
         return 0
     run = Run(gpu, options)
+    if "build" in options.skip and not devices(run):
+        print("rapidmask finds no device: nothing is run.")
+        return 1
     for step, work in zip(STEPS, (build, tests, sanitizers, measure), strict=True):
         if step in options.skip:
             continue
@@ -344,8 +371,25 @@ def main(given: list[str] | None = None) -> int:
         if step in ("tests", "sanitizers"):
             write_record(run)
         print(gpu_report.outcome(step, run.results[step]), flush=True)
+        if step == "build" and not devices(run):
+            print("rapidmask finds no device: nothing else is run.")
+            return 1
     print((run.folder / "README.md").read_text())
-    return 0
+    return 0 if is_clean(run.results) else 1
+
+
+def devices(run: Run) -> list[str]:
+    """The devices that the installed package finds."""
+    found = state(run)
+    return found[0]["devices"] if found else []
+
+
+def is_clean(results: dict[str, Any]) -> bool:
+    """Whether every step did what it is for, and no test failed."""
+    if any("problem" in results[step] for step in STEPS if step in results):
+        return False
+    outcomes = results.get("sanitizers", {}).values()
+    return not results.get("tests", {}).get("failed") and all(one.startswith("passed") for one in outcomes)
 
 
 def write_record(run: Run) -> None:

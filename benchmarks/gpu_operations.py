@@ -225,6 +225,16 @@ def torch_iou(masks: Any) -> Any:
     return shared / (areas[:, None] + areas - shared).clamp(min=1)
 
 
+def torch_iou_of_bytes(masks: Any) -> Any:
+    """By the product of matrices of int8, of which CUDA wants more than 16 rows, and multiples of 8."""
+    n = len(masks)
+    flat = masks.flatten(1).char()
+    flat = torch.nn.functional.pad(flat, (0, -flat.shape[1] % 8, 0, max(-n % 8, 24 - n)))
+    shared = torch._int_mm(flat, flat.T)[:n, :n].float()
+    areas = shared.diagonal()
+    return shared / (areas[:, None] + areas - shared).clamp(min=1)
+
+
 def torch_masks_of_prototypes(planes: Any, coefficients: Any, boxes: Any, size: tuple[int, int]) -> Any:
     values = resized((coefficients @ planes.flatten(1)).view(-1, *planes.shape[1:]), size)
     x, y = torch.arange(size[1], device=boxes.device), torch.arange(size[0], device=boxes.device)[:, None]
@@ -469,8 +479,11 @@ def operations(s: Scale) -> list[Operation]:
         ),
         Operation(
             "overlap", "IoU of all pairs, bits", frames, lambda p, m: rapidmask.mask_iou(p), lambda s: words,
-            [Peer("torch matrix product, f32", lambda p, m: torch_iou(m), close(1e-4))], prepare=packed,
-            times=25, microseconds=60,
+            [
+                Peer("torch matrix product, f32", lambda p, m: torch_iou(m), close(1e-4)),
+                Peer("torch matrix product, int8", lambda p, m: torch_iou_of_bytes(m), close(1e-4)),
+            ],
+            prepare=packed, times=25, microseconds=60,
         ),
         Operation(
             "overlap", f"suppression of {s.rivals}, bits", rival_masks,
@@ -528,7 +541,7 @@ def operations(s: Scale) -> list[Operation]:
         ),
         Operation(
             "pipeline", "SAM: logits → runs on the host", logits,
-            lambda x: rapidmask.upsample_masks(x, size, output="rle", capacity=16 * s.k * (s.w + 64)).cpu(),
+            lambda x: rapidmask.upsample_masks(x, size, output="rle", capacity=32 * s.k * (s.w + 64)).cpu(),
             lambda s: _BIT * s.k * s.h * s.w + 4 * s.small_pixels,
             [Peer("torch, runs by nonzero", lambda x: on_host(resized(x, size) > 0), nearly_runs(1e-6))], times=20,
         ),

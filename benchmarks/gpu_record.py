@@ -4,7 +4,8 @@ The record holds a hash of each source that the kernels are compiled from, heade
 what the tests and compute-sanitizer said. A kernel file is verified where neither it nor a header that it includes has
 changed since a run in which no test failed.
 
-    python benchmarks/gpu_record.py     what is verified, and what is not
+    python benchmarks/gpu_record.py                     what is verified, and what is not
+    python benchmarks/gpu_record.py --fingerprint       a hash of all that the modules are compiled from
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import functools
 import hashlib
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,17 @@ def relative(path: Path) -> str:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def inputs() -> list[Path]:
+    """All that the modules are compiled from."""
+    found = (path for name in ("cpp", "cuda") for path in (ROOT / name).rglob("*.*"))
+    return [ROOT / "CMakeLists.txt", *sorted(found)]
+
+
+def fingerprint() -> str:
+    """A hash of them all."""
+    return hashlib.sha256("".join(relative(path) + digest(path) for path in inputs()).encode()).hexdigest()
 
 
 # The record
@@ -122,4 +135,4 @@ def describe(record: dict[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    print(describe(read()))
+    print(fingerprint() if sys.argv[1:] == ["--fingerprint"] else describe(read()))

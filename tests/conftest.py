@@ -96,6 +96,8 @@ class OnDevice:
     def moved(self, argument):
         """An array's copy on the device."""
         if isinstance(argument, np.ndarray):
+            if argument.dtype.kind not in "biuf":  # which torch does not take, and the module refuses
+                return argument
             return self.torch.from_numpy(np.array(argument)).cuda()
         return argument.clone().cuda() if isinstance(argument, self.torch.Tensor) else argument
 

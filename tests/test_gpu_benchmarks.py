@@ -99,6 +99,9 @@ def test_without_a_gpu_it_tells_what_is_unverified(monkeypatch, capsys):
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <testcase classname="tests.test_pack" name="test_a[cuda]"/>
+<testcase classname="tests.test_pack" name="test_d_on_cuda"/>
+<testcase classname="tests.test_pack" name="test_of_cuda_names[emu-x]"/>
+<testcase classname="tests.test_pack" name="test_e[x86_v3-cuda-4]"/>
 <testcase classname="tests.test_pack" name="test_b[cuda]"><skipped message="no"/></testcase>
 <testcase classname="tests.test_pack" name="test_c[cuda]"><failure message="1 != 2&#10;more">text</failure></testcase>
 </testsuite></testsuites>"""
@@ -108,12 +111,13 @@ def test_junit_is_counted(tmp_path):
     report = tmp_path / "a.xml"
     report.write_text(JUNIT)
     failures = {"tests.test_pack::test_c[cuda]": "1 != 2\nmore"}
-    assert gpu.count(report) == {"passed": 1, "failed": 1, "skipped": 1, "failures": failures}
+    assert gpu.count(report) == {"passed": 3, "failed": 1, "skipped": 1, "failures": failures}
 
 
 def test_files_with_tests_of_the_device_are_found():
     names = {path.name for path in gpu.test_files()}
-    assert {"test_pack.py", "test_kernels.py", "test_components_cuda.py", "test_arrays.py"} <= names
+    assert {"test_pack.py", "test_kernels.py", "test_device.py", "test_components.py"} <= names
+    assert "test_components_cuda.py" not in names
 
 
 WORKER = """
@@ -163,7 +167,8 @@ def test_what_is_written(run, another_clock, monkeypatch, tmp_path):
     for step, outcome in outcomes.items():
         monkeypatch.setattr(gpu, step, lambda run, outcome=outcome: outcome)
     monkeypatch.setattr(gpu, "find_gpu", lambda: GPU)
-    assert gpu.main(["--results", str(tmp_path), "--record", str(tmp_path / "record.toml")]) == 0
+    monkeypatch.setattr(gpu, "devices", lambda run: ["x"])
+    assert gpu.main(["--results", str(tmp_path), "--record", str(tmp_path / "record.toml")]) == 1  # a test failed
     folder = tmp_path / "nvidia-test-1"
     assert json.loads((folder / "results.json").read_text())["tests"]["passed"] == 9
     page = (folder / "README.md").read_text()
@@ -184,10 +189,48 @@ def test_a_failing_step_ends_no_other(monkeypatch, tmp_path):
     for step in gpu_report.STEPS:
         monkeypatch.setattr(gpu, step, fail)
     monkeypatch.setattr(gpu, "find_gpu", lambda: GPU)
-    assert gpu.main(["--results", str(tmp_path), "--record", str(tmp_path / "record.toml")]) == 0
+    monkeypatch.setattr(gpu, "devices", lambda run: ["x"])
+    assert gpu.main(["--results", str(tmp_path), "--record", str(tmp_path / "record.toml")]) == 1
     results = json.loads((tmp_path / "nvidia-test-1/results.json").read_text())
     assert [results[step] for step in gpu_report.STEPS] == [{"problem": "RuntimeError: broken"}] * 4
     assert not (tmp_path / "record.toml").exists()
+
+
+@pytest.mark.parametrize("skipped", [[], ["--skip", "build"]])
+def test_nothing_runs_where_the_package_finds_no_device(skipped, monkeypatch, tmp_path, capsys):
+    for step in gpu_report.STEPS:
+        monkeypatch.setattr(gpu, step, lambda run: {"outcome": "built", "passed": 9, "failed": 0, "skipped": 0})
+    monkeypatch.setattr(gpu, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(gpu, "state", lambda run: ({"devices": []}, "_cuda.so"))
+    assert gpu.main(["--results", str(tmp_path), "--record", str(tmp_path / "record.toml"), *skipped]) == 1
+    assert "finds no device" in capsys.readouterr().out
+    assert not (tmp_path / "record.toml").exists()
+
+
+def test_wheels_of_other_sources_are_not_taken_for_these(run, monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(run, "call", lambda log, command, *_: calls.append((log, command)) or (0, ""))
+    monkeypatch.setattr(gpu, "state", lambda run: ({"devices": ["x"]}, "_cuda.so"))
+    run.options.wheels = tmp_path / "wheels"
+    run.options.wheels.mkdir()
+    assert gpu.build(run)["outcome"] == "built"
+    (run.options.wheels / "fingerprint.txt").write_text("of others\n")
+    assert gpu.build(run)["outcome"] == "built"
+    (run.options.wheels / "fingerprint.txt").write_text(gpu_record.fingerprint() + "\n")
+    assert gpu.build(run)["outcome"] == "already there"
+    assert [log for log, _ in calls] == ["wheels", "build", "wheels", "build", "wheels"]
+    assert "--force-reinstall" in calls[0][1]
+    monkeypatch.setattr(run, "call", lambda *_: (1, "is not a supported wheel"))
+    assert gpu.build(run) == {"outcome": "failed", "end_of_log": "is not a supported wheel"}
+
+
+def test_inputs_that_are_packed_are_copied_until_they_leave_the_cache():
+    operation = next(one for one in OPERATIONS.values() if one.prepare is gpu_operations.packed)
+    inputs = operation.inputs(TINY)
+    packed = operation.prepare(*inputs)[0].data
+    copies = gpu_measure.copies_of(operation, inputs, 4 * packed.numel())
+    assert len(copies) == 12
+    assert len({given[0].data.data_ptr() for given in copies}) == 12
 
 
 def test_commands_leave_logs_and_end_in_time(run):
