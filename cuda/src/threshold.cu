@@ -12,24 +12,60 @@
 namespace rapidmask::cuda {
 namespace {
 
-// Foreground tests: what decides pixel `p` of image `i` (p within the image).
+// Foreground tests: of(i) gives, for image i, what reads the value that its pixel p is compared with, and compares.
 
+// One value for all pixels of an image.
 template <class T>
-struct ScalarTest {
-  Bound<T> bound;
-  __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return bound(x[i * size + p]);
+struct ImageTest {
+  using Compared = std::conditional_t<kIsHalfWidth<T>, float, T>;  // whose bounds are found in a few instructions
+  struct Nothing {};
+  struct OfImage {
+    Bound<Compared> bound;
+    __device__ Nothing read(std::int64_t) const { return {}; }
+    __device__ bool operator()(T x, Nothing) const {
+      if constexpr (kIsHalfWidth<T>) {
+        return bound(to_float(x));
+      } else {
+        return bound(x);
+      }
+    }
+  };
+
+  Bound<Compared> bound;  // of all images, where no values are given
+  Image values;           // one per image
+  bool strict;
+  __device__ OfImage of(std::int64_t i) const {
+    if (values.data == nullptr) return {bound};
+    return {visit_values(values, [&](const auto* value) { return make_bound<Compared>(value[i], strict); })};
   }
 };
 
-// Against values[i * image_step + p * pixel_step]: one per image, one per pixel, or a surface that all images share.
-template <class T, class Value>
-struct ArrayTest {
-  const Value* values;
-  std::int64_t image_step, pixel_step;
+// A value for each pixel, of every image or of one that serves them all. Word is as wide as the values.
+template <class T, class Word>
+struct PixelTest {
+  struct OfImage {
+    const Word* words;
+    DType dtype;  // the same for all threads
+    bool strict;
+    __device__ Word read(std::int64_t p) const { return words[p]; }
+    __device__ bool operator()(T x, Word word) const {
+      return visit_values({nullptr, dtype, 1, 1, 1}, [&](const auto* type) {
+        auto value = std::remove_cvref_t<decltype(*type)>{};
+        if constexpr (sizeof value == sizeof word) {
+          __builtin_memcpy(&value, &word, sizeof value);
+          return exceeds(x, value, strict);
+        } else {
+          return false;
+        }
+      });
+    }
+  };
+
+  Image values;
+  std::int64_t image_step;
   bool strict;
-  __device__ bool operator()(const T* x, std::int64_t i, std::int64_t p, std::int64_t size) const {
-    return exceeds(x[i * size + p], values[i * image_step + p * pixel_step], strict);
+  __device__ OfImage of(std::int64_t i) const {
+    return {static_cast<const Word*>(values.data) + i * image_step, values.dtype, strict};
   }
 };
 
@@ -40,21 +76,32 @@ constexpr std::int64_t kChunk = kTogether * kWarpSize;
 
 __host__ __device__ constexpr std::int64_t chunks_of(std::int64_t pixels) { return (pixels + kChunk - 1) / kChunk; }
 
+// The foreground from pixel `first` of an image on, up to `end`: lane j has word j.
+template <class T, class OfImage>
+__device__ __forceinline__ unsigned vote(const T* image, const OfImage& test, std::int64_t first, std::int64_t end) {
+  T pixels[kTogether];
+  decltype(test.read(0)) values[kTogether];
+  for (int j = 0; j < kTogether; ++j) {
+    const std::int64_t p = first + j * kWarpSize + lane_id();
+    if (p >= end) continue;
+    pixels[j] = image[p];
+    values[j] = test.read(p);
+  }
+  unsigned bits = 0;
+  for (int j = 0; j < kTogether; ++j) {
+    const bool inside = first + j * kWarpSize + lane_id() < end;
+    const unsigned word = __ballot_sync(kFullWarp, inside && test(pixels[j], values[j]));
+    if (lane_id() == j) bits = word;
+  }
+  return bits;
+}
+
 template <class T, class Test>
 __global__ void threshold_dense_kernel(const T* x, std::int64_t n, std::int64_t size, Test test, std::uint8_t* masks) {
   const std::int64_t chunks = chunks_of(size);
   for (std::int64_t k = first_warp(); k < n * chunks; k += warp_stride()) {
     const std::int64_t i = k / chunks, first = (k - i * chunks) * kChunk;
-    bool foreground[kTogether];
-    for (int j = 0; j < kTogether; ++j) {
-      const std::int64_t p = first + j * kWarpSize + lane_id();
-      foreground[j] = p < size && test(x, i, p, size);
-    }
-    unsigned bits = 0;  // lane j holds word j
-    for (int j = 0; j < kTogether; ++j) {
-      const unsigned vote = __ballot_sync(kFullWarp, foreground[j]);
-      if (lane_id() == j) bits = vote;
-    }
+    const unsigned bits = vote(x + i * size, test.of(i), first, size);
     std::uint8_t* to = masks + i * size + first;
     if (size - first >= kChunk && is_aligned(to, sizeof(uint4))) {
       const unsigned half = __shfl_sync(kFullWarp, bits, lane_id() / 2) >> 16 * (lane_id() % 2);
@@ -74,17 +121,7 @@ __global__ void threshold_packed_kernel(const T* x, std::int64_t n, std::int64_t
   for (std::int64_t k = first_warp(); k < n * h * chunks; k += warp_stride()) {
     const std::int64_t row = k / chunks, word = (k - row * chunks) * kTogether;
     const std::int64_t i = row / h, y = row - i * h;
-    const std::int64_t column = word * kWarpSize + lane_id();
-    bool foreground[kTogether];
-    for (int j = 0; j < kTogether; ++j) {
-      const std::int64_t at = column + j * kWarpSize;
-      foreground[j] = at < w && test(x, i, y * w + at, h * w);
-    }
-    unsigned bits = 0;  // lane j holds word j
-    for (int j = 0; j < kTogether; ++j) {
-      const unsigned vote = __ballot_sync(kFullWarp, foreground[j]);
-      if (lane_id() == j) bits = vote;
-    }
+    const unsigned bits = vote(x + i * h * w, test.of(i), y * w + word * kWarpSize, (y + 1) * w);
     if (lane_id() < kTogether && word + lane_id() < words32) words[row * words32 + word + lane_id()] = bits;
   }
 }
@@ -109,14 +146,18 @@ void threshold(const Context& context, const Image& image, const ThresholdValue&
   const bool strict = comparison == Comparison::greater;
   visit_dtype(image.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
+    using Test = ImageTest<T>;
     if (value.kind == ThresholdValue::Kind::scalar) {
-      return run<T>(context, image, ScalarTest<T>{make_scalar_bound<T>(value, strict)}, masks);
+      return run<T>(context, image, Test{make_scalar_bound<typename Test::Compared>(value, strict), {}, strict}, masks);
     }
-    const bool per_pixel = value.kind == ThresholdValue::Kind::per_pixel;
-    const std::int64_t image_step = !per_pixel ? 1 : value.array.n == 1 ? 0 : image.image_size();
-    visit_values(value.array, [&]<class Value>(const Value* values) {
-      run<T>(context, image, ArrayTest<T, Value>{values, image_step, per_pixel, strict}, masks);
-    });
+    if (value.kind == ThresholdValue::Kind::per_image) {
+      return run<T>(context, image, Test{{}, value.array, strict}, masks);
+    }
+    const std::int64_t step = value.array.n == 1 ? 0 : image.image_size();
+    if (value.array.dtype == DType::float32) {
+      return run<T>(context, image, PixelTest<T, std::uint32_t>{value.array, step, strict}, masks);
+    }
+    run<T>(context, image, PixelTest<T, std::uint64_t>{value.array, step, strict}, masks);
   });
 }
 

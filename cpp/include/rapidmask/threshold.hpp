@@ -220,7 +220,7 @@ Bound<T> make_scalar_bound(const ThresholdValue& value, bool strict) {
 
 // Calls visit(values) with a pointer to the array's elements in their own type.
 template <class Visitor>
-decltype(auto) visit_values(const Image& array, const Visitor& visit) {
+RM_HOST_DEVICE decltype(auto) visit_values(const Image& array, const Visitor& visit) {
   switch (array.dtype) {
     case DType::float32: return visit(static_cast<const float*>(array.data));
     case DType::int64: return visit(static_cast<const std::int64_t*>(array.data));

@@ -168,8 +168,11 @@ struct Type {
 };
 
 // Calls visit(Type<T>{}) with the element type of `dtype`: the one place where an element type is switched.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable  // visitors of the host are called on the host
+#endif
 template <class Visitor>
-decltype(auto) visit_dtype(DType dtype, Visitor&& visit) {
+RM_HOST_DEVICE decltype(auto) visit_dtype(DType dtype, Visitor&& visit) {
   switch (dtype) {
     case DType::boolean:
     case DType::uint8: return visit(Type<std::uint8_t>{});
