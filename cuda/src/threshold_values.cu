@@ -45,7 +45,8 @@ Key* image_ranges(const Context& context, View<const T> image) {
 template <class T>
 void read_histograms(const Context& context, ThresholdMethod method, int classes, View<const T> image,
                      const Key* ranges, std::int64_t bins, std::int32_t* statuses, double* values) {
-  Request request = {method, classes, bins, nullptr, nullptr, classes > 3 ? multiotsu_rows(bins) : 0};
+  Request request = {method, classes, bins, nullptr, nullptr, 0};
+  if (classes != 0) request.team_bins = most_multiotsu_bins(bins, classes);
   const std::int64_t bytes =
       bins * 8 + (classes == 0 ? kThresholdScratch * bins * 8 : request.team_size() * std::int64_t{sizeof(float)});
   const std::int64_t group = std::clamp(kGroupBytes / bytes, std::int64_t{1}, image.n);

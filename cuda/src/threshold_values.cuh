@@ -220,11 +220,12 @@ struct Request {
   ThresholdMethod method;
   int classes;  // 0 unless multiotsu
   std::int64_t bins;
-  double* scratch;  // kThresholdScratch · bins of each image
-  float* team;      // multiotsu_scratch(bins) and kThreads · row_length of each image
-  std::int64_t row_length;
+  double* scratch;         // kThresholdScratch · bins of each image
+  float* team;             // team_size() of each image
+  std::int64_t team_bins;  // that multiotsu works on; images with more are refused
 
-  __host__ __device__ std::int64_t team_size() const { return multiotsu_scratch(bins) + kThreads * row_length; }
+  __host__ __device__ std::int64_t row_length() const { return classes > 3 ? multiotsu_rows(team_bins) : 0; }
+  __host__ __device__ std::int64_t team_size() const { return multiotsu_scratch(team_bins) + kThreads * row_length(); }
 };
 
 // Reads the value or the values of image i off its bins [begin, end), with all threads of a block.
@@ -245,7 +246,7 @@ __device__ void read_histogram(const Request& request, std::int64_t i, const Key
   ThresholdStatus status = ThresholdStatus::too_many_steps;
   if (multiotsu_steps(bins, request.classes) <= kMaxMultiotsuSteps) {
     float* const scratch = request.team + i * request.team_size();
-    const BlockTeam team = {scratch + multiotsu_scratch(request.bins), request.row_length, &slot};
+    const BlockTeam team = {scratch + multiotsu_scratch(request.team_bins), request.row_length(), &slot};
     status = multiotsu_thresholds(team, of_image, bins, centers, request.classes, scratch,
                                   values + i * (request.classes - 1));
   }

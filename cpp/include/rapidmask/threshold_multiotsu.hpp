@@ -29,6 +29,20 @@ RM_HOST_DEVICE double multiotsu_steps(std::int64_t bins, int classes) {
   return classes == 2 ? n : n * n / 2 * (1 + (classes - 3) * n / 3);
 }
 
+// The most bins, of at most so many, that are not refused.
+inline std::int64_t most_multiotsu_bins(std::int64_t bins, int classes) {
+  std::int64_t low = 0;
+  while (low < bins) {
+    const std::int64_t middle = bins - (bins - low) / 2;
+    if (multiotsu_steps(middle, classes) <= kMaxMultiotsuSteps) {
+      low = middle;
+    } else {
+      bins = middle - 1;
+    }
+  }
+  return low;
+}
+
 // Running sums of the histogram, from which the term of any class of bins i to j follows.
 struct MultiotsuMoments {
   const float* zeroth;
