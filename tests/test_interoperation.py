@@ -13,7 +13,7 @@ import pytest
 import rapidmask
 import test_device_activity
 from device_library import BareArray, DeviceArray, emulated_device
-from rapidmask import CudaError, PackedMasks, RLEMasks, _emu
+from rapidmask import CudaError, PackedMasks, RLEMasks, _arrays, _emu
 
 MASKS = np.random.default_rng(1).random((3, 20, 70)) < 0.6
 LOGITS = np.random.default_rng(2).normal(size=(3, 20, 70)).astype(np.float32)
@@ -126,6 +126,14 @@ def test_all_steps_of_a_call_for_arrays_of_others_run_on_one_stream(name, device
     assert waits_of(activity).keys() <= {(5, 9), (9, 5)}
 
 
+def test_packed_masks_of_others_become_those_of_the_library_of_results(device):
+    on_host = rapidmask.pack(MASKS)
+    masks = PackedMasks(BareArray(on_host.data), on_host.size)
+    assert isinstance(masks.data, DeviceArray)
+    assert masks.cpu() == on_host
+    assert (~masks).take(device.put(np.array([1]))).cpu() == (~on_host).take(np.array([1]))
+
+
 def test_a_masked_array_of_a_device_is_refused(device):
     class Masked(BareArray):
         @property
@@ -236,6 +244,17 @@ def test_a_failed_wait_is_told(device):
             rapidmask.threshold(device.put(LOGITS), BareArray(SURFACE, stream=9))
     finally:
         _emu.set_failing("")
+
+
+def test_torchs_lack_of_memory_is_pythons(monkeypatch):
+    torch = pytest.importorskip("torch")
+
+    def empty(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "empty", empty)
+    with pytest.raises(MemoryError, match="CUDA out of memory"):
+        _arrays.empty(torch.zeros(1), (1,), "uint8")
 
 
 def test_two_threads_work_at_once(device):

@@ -385,7 +385,7 @@ bool Array::has_allocator() const {
   return library_ == Library::exchange_api && api_->allocate != nullptr && api_->managed_to_object != nullptr;
 }
 
-// By the exchange API. The object is a view of memory that it keeps: torch's record_stream does nothing for it.
+// By the exchange API.
 Array Array::allocated(DType dtype, const Shape& shape) const {
   Shape extents = shape;
   dlpack::Tensor prototype{
@@ -419,7 +419,9 @@ Array Array::scratch(std::int64_t bytes) const {
 
 Array Array::empty(DType dtype, const Shape& shape) const {
   check_bytes(function_, dtype, shape);
-  if (has_allocator() && is_host(device_)) return allocated(dtype, shape);
+  // torch's record_stream does nothing for memory that it allocated for others.
+  const bool records_streams = !is_host(device_) && py::hasattr(object_, "record_stream");
+  if (has_allocator() && !records_streams) return allocated(dtype, shape);
   if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
     Array made;
     made.library_ = Library::numpy;

@@ -80,7 +80,7 @@ class PackedMasks:
             raise ValueError(
                 f"PackedMasks: data must have shape (N, {height}, {stride}) for size {(height, width)}, got {shape}"
             )
-        self.data = data
+        self.data = data = _arrays.of_results(data)
         self.size = (height, width)
         if width % 64 and (_arrays.to_host(data[:, :, stride - 8 :]) & ~self._tail()[-8:]).any():
             raise ValueError("PackedMasks: the bits of data past the width must be zero, got some set")
