@@ -66,9 +66,12 @@ class Patch:
 
     def __init__(self, entered: list[tuple[str, _State]], replaced: tuple[str, ...]) -> None:
         self._entered = entered
+        self._undone = False
         self.replaced = replaced
 
     def __enter__(self) -> Patch:
+        if self._undone:
+            raise RuntimeError("patch: this one is undone: call rapidmask.patch anew")
         return self
 
     def __exit__(
@@ -83,6 +86,7 @@ class Patch:
         """
         with _lock:
             entered, self._entered = self._entered, []
+            self._undone = True
             kept = [name for library, state in entered for name in _leave(library, state)]
         _warn_of(kept)
 
@@ -231,6 +235,8 @@ def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replac
             function = _around(function.function, original)
         elif upstream.falls_back:
             function = _served(function, original)
+            if not isinstance(owner, type):  # where pickle finds it
+                function.__module__, function.__qualname__ = owner.__name__, name
         yield _Replaced(owner, name, original, function)
 
 

@@ -101,3 +101,11 @@ assert label(numpy.ones((2, 2)))[1] == 1
 assert label.__code__.co_filename.endswith("_patch.py")
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_patch_is_entered_once():
+    patch = rapidmask.patch("scipy")
+    with patch:
+        pass
+    with pytest.raises(RuntimeError, match="patch: this one is undone"), patch:
+        pass

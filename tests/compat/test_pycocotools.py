@@ -1,5 +1,6 @@
 """The drop-in for pycocotools, against pycocotools itself: the same results, types, orders and errors."""
 
+import contextlib
 import copy
 import gc
 import importlib.util
@@ -410,3 +411,83 @@ def test_what_upstream_gives_one_by_one_can_be_written_to():
         first, second = annotated()[0].loadRes(results).dataset["annotations"]
     first["bbox"] += 1
     assert (first["bbox"] == second["bbox"] + 1).all()
+
+
+def evaluation_numbers(truth, results, kind=COCOeval):
+    evaluation = kind(truth, truth.loadRes(copy.deepcopy(results)), "segm")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return {key: np.asarray(value) for key, value in evaluation.ious.items()}, evaluation.stats
+
+
+class Clipped(COCO):
+    """Reads polygons in its own way."""
+
+    def annToRLE(self, annotation):
+        mask = compiled.decode([super().annToRLE(annotation)])
+        mask[:, :3] = 0
+        return compiled.encode(np.asfortranarray(mask))[0]
+
+
+class Late(COCOeval):
+    """Changes what it prepared."""
+
+    def _prepare(self):
+        super()._prepare()
+        for found in self._dts.values():
+            for one in found:
+                empty = np.zeros((*one["segmentation"]["size"], 1), np.uint8, "F")
+                one["segmentation"]["counts"] = compiled.encode(empty)[0]["counts"]
+
+
+class WithoutCrowds(COCOeval):
+    def _prepare(self):
+        super()._prepare()
+        for wanted in self._gts.values():
+            for one in wanted:
+                del one["iscrowd"]
+
+    def computeIoU(self, imgId, catId):
+        return []
+
+    def evaluateImg(self, imgId, catId, aRng, maxDet):
+        return None
+
+
+@pytest.mark.parametrize("kinds", [(Clipped, COCOeval), (COCO, Late)])
+def test_what_subclasses_change_is_evaluated(kinds):
+    annotations, results = annotated()
+    numbers = []
+    for patched in (False, True):
+        with rapidmask.patch("pycocotools") if patched else contextlib.nullcontext():
+            truth = kinds[0]()
+            truth.dataset = copy.deepcopy(annotations.dataset)
+            truth.createIndex()
+            numbers.append(evaluation_numbers(truth, results, kinds[1]))
+    assert numbers[0][0].keys() == numbers[1][0].keys()
+    for key, expected in numbers[0][0].items():
+        np.testing.assert_array_equal(numbers[1][0][key], expected)
+    np.testing.assert_array_equal(numbers[1][1], numbers[0][1])
+
+
+def test_annotations_that_only_upstream_reads_may_lack_fields():
+    truth, results = annotated()
+    with rapidmask.patch("pycocotools"):
+        WithoutCrowds(truth, truth.loadRes(results), "segm").evaluate()
+
+
+def test_sizes_flags_and_rings_are_read_as_by_pycocotools():
+    expected = theirs.frPyObjects({"size": np.array([3, 4]), "counts": [12]}, 3, 4)
+    found = ours.frPyObjects({"size": np.array([3, 4]), "counts": [12]}, 3, 4)
+    assert json.dumps(found["size"]) == json.dumps(expected["size"])
+    for flag in (np.True_, np.False_, 1.0, 0.5):
+        assert ours.merge([RLE, OTHER], flag) == theirs.merge([RLE, OTHER], flag)
+    pairs = [np.array([[0, 0], [4, 0], [4, 4], [0, 4], [0, 2.0]])]
+    for module in (theirs, ours):
+        with pytest.raises(ValueError, match="Buffer has wrong number of dimensions"):
+            module.frPyObjects(pairs, 6, 6)
+    for size, error in ((["3", "4"], TypeError), ([-3, 4], OverflowError)):
+        for module in (theirs, ours):
+            with pytest.raises(error):
+                module.frPyObjects({"size": size, "counts": [12]}, 3, 4)

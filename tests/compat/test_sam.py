@@ -244,3 +244,27 @@ def test_a_patch_reaches_modules_that_import_by_name(package):
     with rapidmask.patch(package):
         assert generator.remove_small_regions is amg.remove_small_regions is not upstream
     assert generator.remove_small_regions is amg.remove_small_regions is upstream
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_traced_and_unserved_tensors_are_left_to_upstream():
+    torch = pytest.importorskip("torch")
+    masks = torch.zeros(2, 6, 6, dtype=torch.bool)
+    masks[:, 2:4, 1:3] = True
+    for tensor in (masks.to("meta"), masks.to_sparse()):
+        with pytest.raises(NotImplementedError):
+            ours.batched_mask_to_box(tensor)
+    refused = []
+
+    def traced(x):
+        try:
+            ours.batched_mask_to_box(x)
+        except NotImplementedError:
+            refused.append(True)
+        return x
+
+    torch.jit.trace(traced, (masks,), check_trace=False)
+    assert refused
+    for threshold in (float("nan"), float("inf"), torch.zeros(2, 1, 1), "0"):
+        with pytest.raises(NotImplementedError):
+            ours.calculate_stability_score(torch.zeros(2, 3, 3), threshold, 1.0)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pickle
 import subprocess
 import sys
 
@@ -197,3 +198,37 @@ def test_the_tests_of_scipy_pass(tmp_path):
     ran = subprocess.run([*command, *modules], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stdout[-4000:]
     assert int(ran.stdout.splitlines()[-1].split(" passed")[0].split()[-1]) > 1000
+
+
+@pytest.mark.parametrize("name", ["binary_fill_holes", "binary_hit_or_miss", "binary_dilation"])
+def test_what_is_returned_beside_an_output(name):
+    mask = np.random.default_rng(3).random((7, 12)) < 0.6
+    outputs = [np.zeros((7, 12), bool) for _ in range(2)]
+    results = [getattr(module, name)(mask, output=out) for module, out in zip((theirs, ours), outputs, strict=True)]
+    assert [type(result) for result in results] in ([type(None)] * 2, [np.ndarray] * 2)
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("order", ["F", "reversed axes"])
+def test_labels_into_an_output_of_another_order(order):
+    mask = np.random.default_rng(4).random((6, 7)) < 0.4
+    with rapidmask.patch("scipy"):
+        found = np.zeros((6, 7), np.int32, order="F") if order == "F" else np.zeros((7, 6), np.int32).T
+        count = theirs.label(mask, None, found)
+    expected = np.zeros_like(found)
+    assert count == theirs.label(mask, None, expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_structures_wider_than_those_of_the_kernels():
+    mask = np.random.default_rng(5).random((9, 140)) < 0.9
+    for structures in [(np.eye(129),), (np.ones((1, 131)), np.eye(3)), (np.ones((101, 101)), None, None, (50, 50))]:
+        expected = theirs.binary_hit_or_miss(mask, *structures)
+        with rapidmask.patch("scipy"):
+            np.testing.assert_array_equal(theirs.binary_hit_or_miss(mask, *structures), expected)
+
+
+def test_patched_functions_are_pickled_by_name():
+    with rapidmask.patch("scipy"):
+        assert pickle.loads(pickle.dumps(theirs.label)) is theirs.label
+        assert pickle.loads(pickle.dumps(theirs.binary_erosion)) is theirs.binary_erosion

@@ -212,3 +212,12 @@ def test_a_patch_reaches_the_namespace_and_the_detections():
         np.testing.assert_array_equal(supervision.mask_iou_batch(masks, masks), np.ones((2, 2)))
         assert detections.with_nms(0.5) == expected
     assert supervision.mask_iou_batch is theirs
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.int64])
+def test_ties_are_broken_in_the_order_of_supervisions_sort(dtype):
+    rng = np.random.default_rng(6)
+    for _ in range(10):
+        masks = rng.random((40, 9, 9)) < 0.5
+        predictions = np.concatenate([np.zeros((40, 4)), rng.integers(0, 3, (40, 1))], axis=1).astype(dtype)
+        same("mask_non_max_suppression", predictions, masks, 0.3)

@@ -8,6 +8,7 @@ gives what it would have given. Whatever is not foreseen is worked out when it i
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import json
@@ -80,11 +81,14 @@ def prepare(upstream: Callable[..., Any], self: Any) -> Any:
     """Stand around ``COCOeval._prepare``, which reads the annotations that are evaluated."""
     of_masks = _within and self.params.iouType == "segm"
     if of_masks:
+        reads_polygons = sys.modules["pycocotools.coco"].COCO.annToRLE
         for annotations in (self.cocoGt, self.cocoDt):
-            encode_polygons(annotations, _evaluated(annotations, self.params))
+            if type(annotations).annToRLE is reads_polygons:  # else a subclass reads them in its own way
+                encode_polygons(annotations, _evaluated(annotations, self.params))
     prepared = upstream(self)
-    if of_masks:
-        foresee_overlaps(compared(self))
+    if of_masks and type(self)._prepare is sys.modules[upstream.__module__].COCOeval._prepare:  # which ends here
+        with contextlib.suppress(*_NOT_FORESEEN):
+            foresee_overlaps(compared(self))
     return prepared
 
 

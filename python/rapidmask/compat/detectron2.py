@@ -14,6 +14,7 @@ from typing import Any
 from .._upstream import Upstream
 from ..ops.measure import masks_to_boxes
 from ..ops.paste import paste_masks
+from ._tensors import is_served
 
 __all__ = ["get_bounding_boxes", "paste_masks_in_image"]
 
@@ -21,7 +22,7 @@ __all__ = ["get_bounding_boxes", "paste_masks_in_image"]
 def paste_masks_in_image(masks: Any, boxes: Any, image_shape: tuple[int, int], threshold: float = 0.5) -> Any:
     """Stretch square masks (n, m, m) to their boxes (n, 4) in images: bool (n, h, w), where at least the threshold."""
     corners = getattr(boxes, "tensor", boxes)
-    if not _is_tensor(masks) or not _is_tensor(corners):
+    if not is_served(masks) or not is_served(corners):
         raise NotImplementedError("paste_masks_in_image: masks and boxes must be tensors without gradients")
     values = masks if masks.is_floating_point() else masks.float()
     square = masks.ndim == 3 and masks.shape[1] == masks.shape[2]
@@ -35,14 +36,10 @@ def paste_masks_in_image(masks: Any, boxes: Any, image_shape: tuple[int, int], t
 
 def get_bounding_boxes(self: Any) -> Any:
     """Return the `Boxes` of `BitMasks`: float32 in host memory, the far corner exclusive, zeros for an empty mask."""
-    if not _is_tensor(self.tensor) or str(self.tensor.dtype) != "torch.bool" or self.tensor.numel() == 0:
+    if not is_served(self.tensor) or str(self.tensor.dtype) != "torch.bool" or self.tensor.numel() == 0:
         raise NotImplementedError("get_bounding_boxes: masks must be a tensor of bool with pixels")
     structures = importlib.import_module("detectron2.structures.boxes")
     return structures.Boxes(masks_to_boxes(self.tensor).float().cpu())
-
-
-def _is_tensor(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "torch" and not value.requires_grad
 
 
 def _replacements() -> dict[str, Any]:

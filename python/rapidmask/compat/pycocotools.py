@@ -17,7 +17,6 @@ all masks at once, on all threads.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,7 +64,9 @@ def merge(rleObjs: Sequence[RLE], intersect: int = 0) -> RLE:
     rles = list(rleObjs)
     if len(rles) == 1:
         _cpu.coco_area(rles)  # one is handed on as it is, if it is a mask
-    return _cpu.coco_merge(rles, bool(operator.index(intersect)))
+    if isinstance(intersect, (str, bytes)):
+        raise TypeError(f"an integer is required, got {type(intersect).__name__}")
+    return _cpu.coco_merge(rles, int(intersect) != 0)
 
 
 def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> Any:
@@ -199,7 +200,10 @@ def _reals(values: Any) -> npt.NDArray[np.float64]:
 
 def _flat(ring: Any) -> npt.NDArray[np.float64]:
     """As many numbers as the list has entries, in pairs."""
-    return _reals(ring).reshape(-1)[: len(ring) // 2 * 2]
+    values = _reals(ring)
+    if values.ndim != 1:
+        raise ValueError(f"Buffer has wrong number of dimensions (expected 1, got {values.ndim})")
+    return values[: len(ring) // 2 * 2]
 
 
 def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
@@ -213,6 +217,14 @@ def _fill(polygons: list[Any], h: int, w: int) -> list[RLE]:
     return _cpu.coco_from_polygons(polygons, h, w)
 
 
+def _extent(extent: Any) -> int:
+    if isinstance(extent, (str, bytes)):
+        raise TypeError(f"an integer is required, got {type(extent).__name__}")
+    if extent < 0:
+        raise OverflowError("size of a mask must not be negative")
+    return int(extent)
+
+
 def _compress(rle: RLE) -> RLE:
     given = rle["counts"]
     if type(given) is np.ndarray and given.dtype.kind == "c":
@@ -224,5 +236,5 @@ def _compress(rle: RLE) -> RLE:
         raise ValueError("counts must be numbers from 0 to 2^32 - 1, got others") from None
     if counts.ndim != 1:
         raise ValueError(f"Buffer has wrong number of dimensions (expected 1, got {counts.ndim})")
-    h, w = rle["size"]
+    h, w = (_extent(extent) for extent in rle["size"])
     return {"size": [h, w], "counts": _cpu.rle_to_string(counts)}

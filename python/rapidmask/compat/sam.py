@@ -29,6 +29,7 @@ from .._upstream import Upstream
 from ..ops import components, measure
 from ..ops.clean_scores import clean_scores
 from ..ops.rle import rle_encode
+from ._tensors import is_served
 from .pycocotools import frPyObjects
 
 RLE = dict[str, Any]
@@ -77,8 +78,10 @@ def coco_encode_rle(uncompressed_rle: RLE) -> RLE:
 
 def calculate_stability_score(masks: Any, mask_threshold: float, threshold_offset: float) -> Any:
     """Return the pixels above ``mask_threshold + threshold_offset`` as a share of those above the difference."""
-    if not _is_tensor(masks) or masks.ndim < 2 or not masks.is_floating_point() or masks.element_size() > 4:
+    if not is_served(masks) or masks.ndim < 2 or not masks.is_floating_point() or masks.element_size() > 4:
         raise NotImplementedError("calculate_stability_score: masks must be float32, float16 or bfloat16 (..., h, w)")
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in (mask_threshold, threshold_offset)):
+        raise NotImplementedError("calculate_stability_score: thresholds must be finite numbers")
     return measure.stability_score(masks, threshold=mask_threshold, offset=threshold_offset)
 
 
@@ -105,7 +108,7 @@ def remove_small_regions(mask: Any, area_thresh: float, mode: str) -> tuple[Any,
 
 def get_connected_components(mask: Any) -> tuple[Any, Any]:
     """Label the masks (n, 1, h, w), any non-zero value foreground: their labels and each pixel's area, int32."""
-    if not _is_tensor(mask) or mask.ndim != 4 or mask.shape[1] != 1:
+    if not is_served(mask) or mask.ndim != 4 or mask.shape[1] != 1:
         raise NotImplementedError("get_connected_components: mask must have shape (n, 1, h, w)")
     masks = mask if _is_mask_tensor(mask) else mask != 0
     return components.label(masks), components.component_areas(masks)
@@ -119,17 +122,13 @@ def get_connected_componnets(mask: Any) -> list[Any]:
 def fill_holes_in_mask_scores(mask: Any, max_area: float) -> Any:
     """Set scores to 0.1 where at most ``max_area`` pixels of at most 0 are connected: holes of (n, 1, h, w)."""
     assert max_area > 0, "max_area must be positive"
-    if not _is_tensor(mask) or mask.ndim != 4 or not mask.is_floating_point():
+    if not is_served(mask) or mask.ndim != 4 or not mask.is_floating_point():
         raise NotImplementedError("fill_holes_in_mask_scores: mask must be floating of shape (n, 1, h, w)")
     return clean_scores(mask, max_hole_area=max_area)
 
 
-def _is_tensor(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "torch" and not value.requires_grad
-
-
 def _is_mask_tensor(value: Any) -> bool:
-    return _is_tensor(value) and str(value.dtype) == "torch.bool"
+    return is_served(value) and str(value.dtype) == "torch.bool"
 
 
 def _amg_of(module: str) -> Callable[[], dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -46,8 +47,9 @@ def label(input: Any, structure: Any = None, output: Any = None) -> Any:
     """
     masks = _masks(input)
     connectivity = _connectivity(structure, masks.ndim)
-    if output is not None and output is not np.int32 and not _is_array(output, np.int32, masks.shape):
-        raise NotImplementedError("label: output must be int32 or an array of it")
+    given = output is not None and output is not np.int32
+    if given and not (_is_array(output, np.int32, masks.shape) and output.flags.c_contiguous):
+        raise NotImplementedError("label: output must be int32 or a contiguous array of it, whose order SciPy follows")
     labels, count = components.label(masks, connectivity=connectivity, return_count=True)
     if isinstance(output, np.ndarray):
         output[...] = labels
@@ -155,9 +157,12 @@ def binary_hit_or_miss(
     first = _structure(structure1, masks.ndim)
     second = ~first if structure2 is None else _structure(structure2, masks.ndim)
     origin2 = origin1 if origin2 is None else origin2
-    hits = morphology.erode(masks, _moved(first, origin1), border="zeros")
-    misses = morphology.erode(masks == 0, _moved(second, origin2), border="ones")
-    return _given(hits.astype(bool, copy=False) & misses, output)
+    first, second = _moved(first, origin1), _moved(second, origin2)
+    if max(*first.shape, *second.shape) > 127:
+        raise NotImplementedError("binary_hit_or_miss: structures must be at most 127 wide")
+    hits = morphology.erode(masks, first, border="zeros")
+    misses = morphology.erode(masks == 0, second, border="ones")
+    return _given_only(hits.astype(bool, copy=False) & misses, output)
 
 
 def binary_propagation(
@@ -194,7 +199,7 @@ def binary_fill_holes(
     foreground = {4: 8, 8: 4, 6: 26, 26: 6}.get(_connectivity(structure, masks.ndim))
     if foreground is None:
         raise NotImplementedError("binary_fill_holes: structure must be a cross or a block")
-    return _given(components.fill_holes(masks, connectivity=foreground), output)
+    return _given_only(components.fill_holes(masks, connectivity=foreground), output)
 
 
 def distance_transform_edt(
@@ -229,6 +234,12 @@ UPSTREAMS = {"scipy": Upstream("scipy", ("1.13", "1.14", "1.15", "1.16", "1.17")
 
 def _masks(input: Any) -> npt.NDArray[Any]:
     """Return the input as bool or uint8, where it is an image or a volume that has pixels."""
+    if (
+        hasattr(input, "__array__")
+        and not isinstance(input, np.ndarray)
+        and os.environ.get("SCIPY_ARRAY_API", "0") != "0"
+    ):
+        raise NotImplementedError("SciPy answers in the library of the input")
     array = np.asarray(input)
     if array.ndim not in (2, 3) or array.size == 0 or array.dtype.kind not in "buif" or np.ma.isMaskedArray(input):
         raise NotImplementedError("input must be an image or volume of real numbers")
@@ -328,6 +339,12 @@ def _given(result: npt.NDArray[Any], output: Any) -> npt.NDArray[Any]:
         raise NotImplementedError("output must be an array of bool")
     output[...] = flags
     return output  # type: ignore[no-any-return]
+
+
+def _given_only(result: npt.NDArray[Any], output: Any) -> npt.NDArray[Any] | None:
+    """Do the same, but return nothing where there is an output."""
+    given = _given(result, output)
+    return given if output is None else None
 
 
 def _is_array(output: Any, dtype: type, shape: tuple[int, ...]) -> bool:

@@ -318,7 +318,8 @@ def _ranked(predictions: Any, masks: Any) -> tuple[Any, npt.NDArray[np.float64],
         raise NotImplementedError("predictions must have shape (n, 5) or (n, 6)")
     if len(predictions) != len(batch) or predictions.dtype.kind not in "iuf" or np.isnan(predictions[:, 4:]).any():
         raise NotImplementedError("predictions must be numbers, a row for each mask")
-    ranks = _ranks(predictions[:, 4])
     if predictions.shape[1] == 5:
+        ranks = _ranks(np.c_[predictions, np.zeros(len(predictions))][:, 4])  # whose type decides the order of ties
         return batch, ranks, np.zeros(len(batch), np.int64)
+    ranks = _ranks(predictions[:, 4])
     return batch, ranks, np.unique(predictions[:, 5], return_inverse=True)[1].reshape(-1)

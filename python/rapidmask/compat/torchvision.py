@@ -19,13 +19,17 @@ import numpy as np
 from .. import _arrays
 from .._upstream import Upstream
 from ..ops.measure import masks_to_boxes as boxes_of_masks
+from ._tensors import is_served
 
 __all__ = ["masks_to_boxes", "paste_masks_in_image"]
+
+# A forked process gets a copy, as of other memory.
+_PRIVATE: dict[str, Any] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if sys.platform != "win32" else {}
 
 
 def masks_to_boxes(masks: Any) -> Any:
     """Return the boxes of masks (n, h, w) of any type: float32, corners inclusive, zeros for an empty mask."""
-    if not _is_tensor(masks) or masks.ndim != 3 or masks.numel() == 0:
+    if not is_served(masks) or masks.ndim != 3 or masks.numel() == 0:
         raise NotImplementedError("masks_to_boxes: masks must be a tensor of shape (n, h, w) with pixels")
     pixels = masks if str(masks.dtype) in ("torch.bool", "torch.uint8") else masks != 0
     return boxes_of_masks(pixels, inclusive=True).float()
@@ -37,7 +41,7 @@ def paste_masks_in_image(masks: Any, boxes: Any, img_shape: tuple[int, int], pad
     A mask is padded with zeros, its box grows by the same share and is cut to whole pixels, both corners included.
     """
     torch = sys.modules.get("torch")
-    if torch is None or not _is_tensor(masks) or not _is_tensor(boxes) or torch.jit.is_tracing():
+    if torch is None or not is_served(masks) or not is_served(boxes):
         raise NotImplementedError("paste_masks_in_image: masks and boxes must be tensors without gradients")
     if masks.ndim != 4 or masks.shape[1] != 1 or 0 in masks.shape or boxes.shape != (len(masks), 4):
         raise NotImplementedError("paste_masks_in_image: some masks (n, 1, m, m) and a box for each")
@@ -60,14 +64,10 @@ def paste_masks_in_image(masks: Any, boxes: Any, img_shape: tuple[int, int], pad
     return images
 
 
-def _is_tensor(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "torch" and not value.requires_grad
-
-
 def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
     """Return a tensor of zeros; in host memory one that the system gives, page by page, where it is first touched."""
     if like.device.type == "cpu" and str(like.dtype) == "torch.float32":
-        memory = mmap.mmap(-1, 4 * math.prod(shape))
+        memory = mmap.mmap(-1, 4 * math.prod(shape), **_PRIVATE)
         return _arrays.from_numpy(like, np.frombuffer(memory, np.float32).reshape(shape))
     return like.new_zeros(shape)
 

@@ -27,6 +27,7 @@ from .._upstream import Upstream
 from ..ops._masks import Output
 from ..ops.polygon import masks_to_polygons
 from ..ops.prototypes import decode_prototypes
+from ._tensors import is_served
 
 __all__ = ["masks2segments", "process_mask", "process_mask_native"]
 
@@ -108,7 +109,7 @@ def _is_torch(value: Any) -> bool:
 
 def _check(protos: Any, masks_in: Any, bboxes: Any, version: str) -> None:
     for tensor in (protos, masks_in, bboxes):
-        if not _is_torch(tensor) or tensor.requires_grad:
+        if not is_served(tensor):
             raise NotImplementedError("prototypes, coefficients and boxes must be tensors without gradients")
     fit = protos.ndim == 3 and masks_in.ndim == 2 and masks_in.shape[1:] == protos.shape[:1]
     fit &= masks_in.device == protos.device

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .._tensors import is_served
+
 Size = tuple[int, int]
 
 
@@ -15,8 +17,8 @@ def check_float32(*tensors: Any, ndim: int | None = None) -> None:
     for tensor in tensors:
         if type(tensor).__module__.partition(".")[0] != "torch" or str(tensor.dtype) != "torch.float32":
             raise NotImplementedError("scores must be tensors of float32")
-        if tensor.requires_grad:
-            raise NotImplementedError("scores must not need gradients")
+        if not is_served(tensor):
+            raise NotImplementedError("scores must lie on the CPU or a CUDA device, without gradients or tracing")
         if tensor.numel() == 0 or (ndim is not None and tensor.ndim != ndim):
             raise NotImplementedError("scores must have elements, and as many dimensions as a model gives them")
 

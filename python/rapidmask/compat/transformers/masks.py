@@ -48,7 +48,10 @@ def two_stage_masks(
 
 
 def _padded(processor: Any) -> Any:
-    return processor.pad_size if hasattr(processor, "pad_size") else processor.size
+    of_video = any(
+        one.__name__ == "Sam2VideoVideoProcessor" for one in type(processor).__mro__
+    )  # whose pad_size is None
+    return processor.pad_size if hasattr(processor, "pad_size") and not of_video else processor.size
 
 
 def one_stage_masks(
@@ -68,6 +71,7 @@ def one_stage_masks(
     """
     logits, sizes = _logits_of(masks, original_sizes)
     threshold = checks.number(mask_threshold)
+    max_hole_area, max_sprinkle_area = max_hole_area or 0, max_sprinkle_area or 0  # None, which upstream ignores
     if max_hole_area > 0 or max_sprinkle_area > 0:
         logits = [
             clean_scores(

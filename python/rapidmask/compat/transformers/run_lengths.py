@@ -61,7 +61,10 @@ def _runs_of_values(segmentation: Any) -> list[Any]:
 
 
 def _pixels(image: Any) -> Any:
-    pixels = np.asarray(image.cpu() if hasattr(image, "cpu") else image).ravel()
+    try:
+        pixels = np.asarray(image.cpu() if hasattr(image, "cpu") else image).ravel()
+    except (TypeError, RuntimeError):  # of bfloat16, or with gradients
+        raise NotImplementedError("masks and maps must be of types that NumPy has") from None
     if pixels.dtype.kind not in "buif":
         raise NotImplementedError("masks and maps must hold numbers")
     return pixels
