@@ -769,3 +769,42 @@ def test_other_subclasses_are_served(backend, tmp_path):
     stored = np.memmap(tmp_path / "masks", bool, "w+", shape=(2, 3))
     stored[0, 1] = True
     assert rapidmask.pack(stored).area().tolist() == [1]
+
+
+def test_results_of_bfloat16_without_torch_are_refused():
+    torch = pytest.importorskip("torch")
+
+    class Plain:
+        """A library of its own, whose arrays NumPy has no type for."""
+
+        def __init__(self, tensor):
+            self.tensor, self.shape, self.dtype = tensor, tuple(tensor.shape), "bfloat16"
+
+        def __dlpack__(self, **options):
+            return self.tensor.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.tensor.__dlpack_device__()
+
+    scores = Plain(torch.randn(3, 20, 20).bfloat16())
+    for call in (rapidmask.non_overlapping, lambda x: rapidmask.clean_scores(x, max_hole_area=3)):
+        with pytest.raises(TypeError, match="arrays of bfloat16 in host memory must be torch's"):
+            call(scores)
+    np.testing.assert_array_equal(rapidmask.threshold(scores), rapidmask.threshold(scores.tensor).numpy())
+
+
+def test_results_apart_from_all_that_is_read():
+    runs = rapidmask.RLEMasks(np.array([4, 4, 8], np.uint32), np.array([0, 3]), (4, 4))
+    inside = runs.offsets.view(np.uint8)[:16].reshape(1, 4, 4)
+    with pytest.raises(ValueError, match="rle_decode: out must not overlap offsets"):
+        rapidmask.rle_decode(runs, output="uint8", out=inside)
+    surface = np.zeros((8, 8), np.float32)
+    inside = surface.view(np.uint8).reshape(-1)[:64].reshape(8, 8)
+    with pytest.raises(ValueError, match="threshold: out must not overlap value"):
+        rapidmask.threshold(np.zeros((8, 8), np.float32), surface, output="uint8", out=inside)
+    indices = np.zeros(8, np.int64)
+    with pytest.raises(ValueError, match="decode_prototypes: out must not overlap batch_index"):
+        rapidmask.decode_prototypes(
+            np.zeros((1, 2, 4, 4), np.float32), np.zeros((1, 2), np.float32), np.array([[0, 0, 4, 4]], np.float32),
+            (4, 4), batch_index=indices[:1], output="uint8", out=indices.view(np.uint8)[:16].reshape(1, 4, 4),
+        )  # fmt: skip

@@ -5,7 +5,9 @@ import json
 import os
 import struct
 import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -626,3 +628,17 @@ def test_pictures_of_the_other_byte_order(tmp_path):
     pixels = np.array([[1, 70000]], ">i4")
     io.write_image(tmp_path / "p.tif", pixels)
     np.testing.assert_array_equal(io.read_image(tmp_path / "p.tif"), pixels)
+
+
+def test_reading_in_threads_leaves_the_warnings_of_python_alone(tmp_path):
+    path = tmp_path / "a.png"
+    io.write_image(path, np.zeros((40, 40), np.uint8))
+    before = list(warnings.filters)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(io.read_image, [path] * 400))
+    finally:
+        sys.setswitchinterval(interval)
+    assert warnings.filters == before

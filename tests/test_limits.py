@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -419,3 +420,31 @@ def test_the_limit_of_memory_was_not_changed_here():
         resource.RLIM_INFINITY,
         resource.getrlimit(resource.RLIMIT_AS)[1],
     )
+
+
+AFTER_NO_MEMORY = r"""
+import re, resource, sys
+import numpy as np, rapidmask
+rapidmask.set_num_threads(1)
+small = rapidmask.PackedMasks(np.zeros((1, 64, 8), np.uint8), (64, 64))
+large = rapidmask.PackedMasks(np.zeros((1, 16384, 2048), np.uint8), (16384, 16384))
+rapidmask.fill_holes(small)  # makes the workspace that a thread keeps
+size = 1024 * int(re.search(r"VmSize:\s+(\d+)", open("/proc/self/status").read())[1])
+resource.setrlimit(resource.RLIMIT_AS, (size + (48 << 20), -1))
+for masks in (large, large):
+    try:
+        rapidmask.fill_holes(masks)
+    except MemoryError:
+        print("refused")
+print(rapidmask.fill_holes(small).area()[0])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the size of the process")
+def test_calls_go_on_after_one_that_had_no_memory():
+    done = subprocess.run([sys.executable, "-c", AFTER_NO_MEMORY], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["refused", "refused", "0"]), done.stderr
+
+
+def test_centroids_of_rows_without_pixels_take_no_time():
+    assert np.isnan(rapidmask.mask_centroids(np.zeros((1, 2**40, 0), bool))).all()

@@ -531,3 +531,39 @@ def test_functions_and_containers_go_to_other_processes(masks):
     found = rapidmask.connected_components(masks[:1])
     again = pickle.loads(pickle.dumps(found))
     np.testing.assert_array_equal(again.areas, found.areas)
+
+
+def in_a_process(code):
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # no threads of other libraries
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_workers_take_no_signals():
+    waited = """
+import os, signal, time
+import numpy as np, rapidmask
+rapidmask.set_num_threads(4)
+rapidmask.label(np.random.default_rng(0).random((16, 600, 600)) < 0.5)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.1)
+print(int(signal.sigwait({signal.SIGTERM})))
+"""
+    assert in_a_process(waited) == ["15"]
+
+
+def test_results_do_not_depend_on_how_threads_round():
+    pytest.importorskip("torch")
+    flushing = """
+import numpy as np, rapidmask, torch
+rapidmask.set_num_threads(4)
+denormal = np.full((64, 512, 512), 1e-40, np.float32)
+for flush in (True, False, True):
+    torch.set_flush_denormal(flush)
+    print(rapidmask.threshold(denormal, 0).all(), rapidmask.threshold(denormal[:1, :32], 0).all())
+    assert (torch.tensor(1e-40) * 1 == 0) == flush  # as it was set
+"""
+    assert set(in_a_process(flushing)) == {"True"}

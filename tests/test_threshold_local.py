@@ -3,6 +3,10 @@
 Surfaces are compared within 1e-6 of the image's range (float32 surfaces: 1e-5 of it), masks exactly.
 """
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -416,3 +420,19 @@ def test_packed_masks_of_arrays_that_offer_dlpack_alone(backend):
     image = pixels(np.random.default_rng(13), (9, 70), np.uint8)
     expected = rapidmask.adaptive_threshold(image, 3, output="packed")
     assert rapidmask.adaptive_threshold(Alone(image), 3, output="packed") == expected
+
+
+def test_gaussian_windows_are_those_of_any_processor():
+    """Of which the C library's own exponential has several."""
+    code = """
+import hashlib, numpy as np, rapidmask
+image = np.random.default_rng(0).random((40, 500), np.float32)
+for size in (111, 161, 193):
+    print(hashlib.sha256(rapidmask.threshold_local(image.astype(float), size).tobytes()).hexdigest())
+"""
+    plain = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-AVX2_Usable,-FMA_Usable,-AVX2,-FMA4"}
+    found = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, **more}, capture_output=True, check=True).stdout
+        for more in ({}, plain)
+    }
+    assert len(found) == 1

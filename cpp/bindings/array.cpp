@@ -423,6 +423,11 @@ Array Array::empty(DType dtype, const Shape& shape) const {
   const bool records_streams = !is_host(device_) && py::hasattr(object_, "record_stream");
   if (has_allocator() && !records_streams) return allocated(dtype, shape);
   if (library_ == Library::numpy || (library_ == Library::other && is_host(device_))) {
+    if (dtype == DType::bfloat16) {
+      throw TypeError(std::string(function_) +
+                      ": arrays of bfloat16 in host memory must be torch's, since the result " +
+                      "would be NumPy's, which has no such type");
+    }
     Array made;
     made.library_ = Library::numpy;
     made.function_ = function_;

@@ -22,6 +22,7 @@
 #include "dlpack.hpp"
 #include "rapidmask/context.hpp"
 #include "rapidmask/errors.hpp"
+#include "rapidmask/float_environment.hpp"
 #include "rapidmask/types.hpp"
 
 namespace rapidmask {
@@ -150,9 +151,9 @@ const char* last_function();
 // for what `call` was asked meanwhile; and so does the host, if `host_waits`.
 std::shared_ptr<void> order_streams(dlpack::Device device, cuda::Stream argument, cuda::Stream call, bool host_waits);
 
-// Holds the GIL released. When the interpreter ends meanwhile, it never lets this thread have the GIL back and unwinds
-// it instead, which C++ does not survive: the thread then waits for the end of the process (as Python 3.14 itself makes
-// it).
+// Holds the GIL released, and rounds as all kernels expect it. When the interpreter ends meanwhile, it never lets this
+// thread have the GIL back and unwinds it instead, which C++ does not survive: the thread then waits for the end of the
+// process (as Python 3.14 itself makes it).
 class ReleasedGil {
  public:
   ReleasedGil() : state_(PyEval_SaveThread()) {}
@@ -162,6 +163,7 @@ class ReleasedGil {
 
  private:
   PyThreadState* state_;
+  FloatEnvironment standard_;
 };
 
 // Around the call of an algorithm: its context, on the device and stream of `like`, with the GIL released.

@@ -144,11 +144,15 @@ Handler handler{"rapidmask", 1, {nullptr, &allocate, &allocate_zeros, &reallocat
 
 PyObject* set_handler(PyObject* capsule) {
   constexpr int kSetHandler = 304;  // in the table of NumPy's C interface
-  static const auto set = [] {
+  // Not under a guard of C++: this runs Python, which may let another thread wait there with the GIL.
+  using Set = PyObject* (*)(PyObject*);
+  static std::atomic<Set> found{nullptr};
+  Set set = found.load(std::memory_order_relaxed);
+  if (set == nullptr) {
     const py::object table = py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
-    return reinterpret_cast<PyObject* (*)(PyObject*)>(
-        static_cast<void**>(PyCapsule_GetPointer(table.ptr(), nullptr))[kSetHandler]);
-  }();
+    set = reinterpret_cast<Set>(static_cast<void**>(PyCapsule_GetPointer(table.ptr(), nullptr))[kSetHandler]);
+    found.store(set, std::memory_order_relaxed);
+  }
   return set(capsule);
 }
 

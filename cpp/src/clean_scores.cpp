@@ -109,13 +109,14 @@ void clean_scores(const Context&, const Image& scores, const ScoreCleaning& clea
     using T = typename decltype(type)::type;
     if constexpr (!std::is_integral_v<T>) {
       const View<const T> images = scores.as<T>();
-      for_each_mask<Workspace>(scores.n, scores.image_size(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-        const Extent extent{1, scores.h, scores.w};
-        workspace.foreground.resize(extent);
-        workspace.background.resize(extent);
-        clean(images.image(i), scores.dtype, cleaning, connectivity, workspace, parallel,
-              static_cast<T*>(result) + i * scores.image_size());
-      });
+      for_each_mask<Workspace>(scores.n, scores.h, scores.image_size(),
+                               [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                                 const Extent extent{1, scores.h, scores.w};
+                                 workspace.foreground.resize(extent);
+                                 workspace.background.resize(extent);
+                                 clean(images.image(i), scores.dtype, cleaning, connectivity, workspace, parallel,
+                                       static_cast<T*>(result) + i * scores.image_size());
+                               });
     }
   });
 }

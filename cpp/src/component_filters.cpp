@@ -39,11 +39,12 @@ void sieve(Workspace& workspace, int connectivity, bool parallel, const Choose& 
 template <class Choose>
 void filter(const Masks& masks, Of of, int connectivity, const MutableMasks& result, const Choose& choose) {
   const bool background = of == Of::background;
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, background, parallel);
-    sieve(workspace, connectivity, parallel, [&] { choose(workspace, i); });
-    workspace.bits.store(result, i, background, parallel);
-  });
+  for_each_mask<Workspace>(masks.n, masks.d * masks.h, masks.pixels(),
+                           [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                             workspace.bits.load(masks, i, background, parallel);
+                             sieve(workspace, connectivity, parallel, [&] { choose(workspace, i); });
+                             workspace.bits.store(result, i, background, parallel);
+                           });
 }
 
 // By label; that of label 0 is 0.
@@ -87,31 +88,33 @@ void remove_small_holes(const Context&, const Masks& masks, std::int64_t min_are
 // In one go, while the bits are in the caches.
 void remove_small_regions(const Context&, const Masks& masks, std::int64_t min_area, int connectivity,
                           const MutableMasks& result) {
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, true, parallel);
-    sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
-    workspace.bits.invert(parallel);
-    sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
-    workspace.bits.store(result, i, false, parallel);
-  });
+  for_each_mask<Workspace>(masks.n, masks.d * masks.h, masks.pixels(),
+                           [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                             workspace.bits.load(masks, i, true, parallel);
+                             sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
+                             workspace.bits.invert(parallel);
+                             sieve(workspace, connectivity, parallel, [&] { choose_large(workspace, min_area); });
+                             workspace.bits.store(result, i, false, parallel);
+                           });
 }
 
 bool remove_small_of(const Masks& mask, std::int64_t min_area, bool holes, int connectivity,
                      const MutableMasks& result) {
   bool any = false;
-  for_each_mask<Workspace>(mask.n, mask.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(mask, i, holes, parallel);
-    sieve(workspace, connectivity, parallel, [&] {
-      choose_large(workspace, min_area);
-      auto& stays = workspace.stays;
-      const auto small = std::count(stays.begin() + 1, stays.end(), 0);
-      any = small > 0;
-      if (holes || !any || small + 1 < static_cast<std::ptrdiff_t>(stays.size())) return;
-      const auto largest = std::max_element(workspace.areas.begin() + 1, workspace.areas.end());
-      stays[static_cast<std::size_t>(largest - workspace.areas.begin())] = 1;
-    });
-    if (any) workspace.bits.store(result, i, holes, parallel);
-  });
+  for_each_mask<Workspace>(
+      mask.n, mask.d * mask.h, mask.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
+        workspace.bits.load(mask, i, holes, parallel);
+        sieve(workspace, connectivity, parallel, [&] {
+          choose_large(workspace, min_area);
+          auto& stays = workspace.stays;
+          const auto small = std::count(stays.begin() + 1, stays.end(), 0);
+          any = small > 0;
+          if (holes || !any || small + 1 < static_cast<std::ptrdiff_t>(stays.size())) return;
+          const auto largest = std::max_element(workspace.areas.begin() + 1, workspace.areas.end());
+          stays[static_cast<std::size_t>(largest - workspace.areas.begin())] = 1;
+        });
+        if (any) workspace.bits.store(result, i, holes, parallel);
+      });
   return any;
 }
 

@@ -75,30 +75,46 @@ class MaskComponents {
 // A thread keeps the workspace of masks of up to 4 megapixels, 20 MB at most, for its next call: fresh pages were a
 // quarter of the time of labelling noise of that size.
 template <class Workspace>
-Workspace& kept_workspace() {
-  static thread_local Workspace workspace;
-  return workspace;
-}
+class Borrowed {
+ public:
+  Borrowed(std::int64_t rows, std::int64_t pixels) : keep_(std::max(pixels, kRowPixels * rows) <= kKeptPixels) {}
+  ~Borrowed() {
+    if (!keep_) kept() = Workspace{};
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
 
-// Calls body(i, workspace, parallel) for each of n masks, if they have pixels. A batch is spread over the pool mask by
-// mask; few large masks come one after the other, and `parallel` tells the body to use the pool itself.
+  Workspace& operator*() const { return kept(); }
+
+ private:
+  static constexpr std::int64_t kKeptPixels = 1 << 22;
+  static constexpr std::int64_t kRowPixels = 128;  // a row takes two words at the least
+
+  static Workspace& kept() {
+    static thread_local Workspace workspace;
+    return workspace;
+  }
+
+  bool keep_;
+};
+
+// Calls body(i, workspace, parallel) for each of n masks of so many rows, if they have pixels. A batch is spread over
+// the pool mask by mask; few large masks come one after the other, and `parallel` tells the body to use the pool
+// itself.
 template <class Workspace, class Body>
-void for_each_mask(std::int64_t n, std::int64_t pixels, const Body& body) {
+void for_each_mask(std::int64_t n, std::int64_t rows, std::int64_t pixels, const Body& body) {
   if (pixels == 0) return;
   constexpr std::int64_t kGrainPixels = 1 << 17;
   constexpr std::int64_t kLargePixels = 1 << 21;
-  constexpr std::int64_t kKeptPixels = 1 << 22;
   if (pixels >= kLargePixels && n < 2 * get_num_threads()) {
-    Workspace& workspace = kept_workspace<Workspace>();
-    for (std::int64_t i = 0; i < n; ++i) body(i, workspace, true);
-    if (pixels > kKeptPixels) workspace = Workspace{};
+    const Borrowed<Workspace> workspace(rows, pixels);
+    for (std::int64_t i = 0; i < n; ++i) body(i, *workspace, true);
     return;
   }
   const std::int64_t grain = std::max<std::int64_t>(1, kGrainPixels / std::max<std::int64_t>(1, pixels));
   parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    Workspace& workspace = kept_workspace<Workspace>();
-    for (std::int64_t i = begin; i < end; ++i) body(i, workspace, false);
-    if (pixels > kKeptPixels) workspace = Workspace{};
+    const Borrowed<Workspace> workspace(rows, pixels);
+    for (std::int64_t i = begin; i < end; ++i) body(i, *workspace, false);
   });
 }
 

@@ -14,7 +14,12 @@ void PaddedBits::resize(const Extent& extent, int band_rows) {
   slice_bands_ = (extent.h + band_shift) >> band_shift;
   stride_ = extent.words() + 1;
   const std::int64_t count = band_rows * plane_words();
-  std::memset(words_.reserve(count), 0, static_cast<std::size_t>(count) * sizeof(std::uint64_t));
+  try {
+    std::memset(words_.reserve(count), 0, static_cast<std::size_t>(count) * sizeof(std::uint64_t));
+  } catch (...) {
+    extent_ = {};
+    throw;
+  }
 }
 
 void PaddedBits::load(const Masks& masks, std::int64_t i, bool background, bool parallel) {

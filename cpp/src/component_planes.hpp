@@ -18,6 +18,7 @@ class Buffer {
   T* reserve(std::int64_t count) {
     if (count > capacity_) {
       data_.reset();
+      capacity_ = 0;  // for good where there is no memory
       data_.reset(new T[static_cast<std::size_t>(count)]);
       capacity_ = count;
     }

@@ -68,13 +68,14 @@ void write_measures(const std::vector<Measure>& measures, bool volumes, std::int
 
 void label(const Context&, const Masks& masks, int connectivity, std::int32_t* labels, std::int64_t* counts) {
   std::fill_n(counts, masks.n, 0);
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    MaskComponents& components = workspace.components;
-    workspace.bits.load(masks, i, false, parallel);
-    components.build(workspace.bits, connectivity, parallel);
-    counts[i] = components.components();
-    components.paint(components.labels(), parallel, labels + i * masks.pixels());
-  });
+  for_each_mask<Workspace>(masks.n, masks.d * masks.h, masks.pixels(),
+                           [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                             MaskComponents& components = workspace.components;
+                             workspace.bits.load(masks, i, false, parallel);
+                             components.build(workspace.bits, connectivity, parallel);
+                             counts[i] = components.components();
+                             components.paint(components.labels(), parallel, labels + i * masks.pixels());
+                           });
 }
 
 void label_values(const Context&, const Image& values, std::int64_t depth, int connectivity, std::int32_t* labels,
@@ -84,7 +85,8 @@ void label_values(const Context&, const Image& values, std::int64_t depth, int c
   const std::int64_t n = depth == 0 ? 0 : values.n / depth;
   std::fill_n(counts, n, 0);
   for_each_mask<Workspace>(
-      depth == 0 ? 0 : values.n / depth, pixels, [&](std::int64_t i, Workspace& workspace, bool parallel) {
+      depth == 0 ? 0 : values.n / depth, depth * values.h, pixels,
+      [&](std::int64_t i, Workspace& workspace, bool parallel) {
         const auto* mask = static_cast<const std::byte*>(values.data) + static_cast<std::size_t>(i * pixels) * item;
         MaskComponents& components = workspace.components;
         components.build_values(mask, item, workspace.bits, {depth, values.h, values.w}, connectivity, parallel);
@@ -96,13 +98,15 @@ void label_values(const Context&, const Image& values, std::int64_t depth, int c
 void connected_components(const Context&, const Masks& masks, int connectivity, std::int32_t* labels,
                           std::int64_t* offsets, const MakeComponentTable& make_table) {
   std::vector<std::vector<Measure>> measures(static_cast<std::size_t>(masks.n));
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    MaskComponents& components = workspace.components;
-    workspace.bits.load(masks, i, false, parallel);
-    components.build(workspace.bits, connectivity, parallel);
-    measures[static_cast<std::size_t>(i)] = measure(components);
-    if (labels != nullptr) components.paint(components.labels(), parallel, labels + i * masks.pixels());
-  });
+  for_each_mask<Workspace>(masks.n, masks.d * masks.h, masks.pixels(),
+                           [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                             MaskComponents& components = workspace.components;
+                             workspace.bits.load(masks, i, false, parallel);
+                             components.build(workspace.bits, connectivity, parallel);
+                             measures[static_cast<std::size_t>(i)] = measure(components);
+                             if (labels != nullptr)
+                               components.paint(components.labels(), parallel, labels + i * masks.pixels());
+                           });
   offsets[0] = 0;
   for (std::int64_t i = 0; i < masks.n; ++i) {
     offsets[i + 1] = offsets[i] + static_cast<std::int64_t>(measures[static_cast<std::size_t>(i)].size());
@@ -118,22 +122,23 @@ void component_areas(const Context&, const Masks& masks, int connectivity, std::
   struct WithAreas : Workspace {
     std::vector<std::int32_t> of_component, of_run;
   };
-  for_each_mask<WithAreas>(masks.n, masks.pixels(), [&](std::int64_t i, WithAreas& workspace, bool parallel) {
-    MaskComponents& components = workspace.components;
-    workspace.bits.load(masks, i, false, parallel);
-    components.build(workspace.bits, connectivity, parallel);
-    auto& of_component = workspace.of_component;
-    of_component.assign(static_cast<std::size_t>(components.components()), 0);
-    components.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
-      of_component[static_cast<std::size_t>(run.label - 1)] += run.end - run.begin;
-    });
-    auto& of_run = workspace.of_run;
-    of_run.assign(static_cast<std::size_t>(1 + components.runs() + kLabelSlack), 0);
-    for (std::int64_t r = 0; r < components.runs(); ++r) {
-      of_run[static_cast<std::size_t>(1 + r)] = of_component[static_cast<std::size_t>(components.labels()[r] - 1)];
-    }
-    components.paint(of_run.data() + 1, parallel, areas + i * masks.pixels());
-  });
+  for_each_mask<WithAreas>(
+      masks.n, masks.d * masks.h, masks.pixels(), [&](std::int64_t i, WithAreas& workspace, bool parallel) {
+        MaskComponents& components = workspace.components;
+        workspace.bits.load(masks, i, false, parallel);
+        components.build(workspace.bits, connectivity, parallel);
+        auto& of_component = workspace.of_component;
+        of_component.assign(static_cast<std::size_t>(components.components()), 0);
+        components.for_each_run(false, [&](const Run& run, std::int64_t, std::int64_t) {
+          of_component[static_cast<std::size_t>(run.label - 1)] += run.end - run.begin;
+        });
+        auto& of_run = workspace.of_run;
+        of_run.assign(static_cast<std::size_t>(1 + components.runs() + kLabelSlack), 0);
+        for (std::int64_t r = 0; r < components.runs(); ++r) {
+          of_run[static_cast<std::size_t>(1 + r)] = of_component[static_cast<std::size_t>(components.labels()[r] - 1)];
+        }
+        components.paint(of_run.data() + 1, parallel, areas + i * masks.pixels());
+      });
 }
 
 }  // namespace rapidmask::cpu

@@ -88,7 +88,7 @@ void mask_centroids(const Context&, const View<const std::uint8_t>& masks, doubl
   const auto add = measure_rows().add_bytes;
   parallel_for_each(masks.n, masks.image_size(), kGrainBytes, [&](std::int64_t i) {
     Moments sums{};
-    for (std::int64_t y = 0; y < masks.h; ++y) {
+    for (std::int64_t y = 0; y < masks.h && masks.w != 0; ++y) {
       const std::int64_t before = sums.area;
       add(masks.image(i) + y * masks.w, masks.w, &sums.area, &sums.x);
       sums.y += y * (sums.area - before);
@@ -102,7 +102,7 @@ void mask_centroids(const Context&, const ConstPackedMasks& masks, double* centr
   const std::int64_t words = masks.words();
   parallel_for_each(masks.n, 8 * masks.h * words, kGrainBytes, [&](std::int64_t i) {
     Moments sums{};
-    for (std::int64_t y = 0; y < masks.h; ++y) {
+    for (std::int64_t y = 0; y < masks.h && words != 0; ++y) {
       const std::int64_t before = sums.area;
       add(masks.image(i) + y * words, words, &sums.area, &sums.x);
       sums.y += y * (sums.area - before);

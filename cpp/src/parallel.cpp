@@ -7,6 +7,7 @@
 #endif
 #if !defined(_WIN32)
 #include <pthread.h>
+#include <signal.h>
 #endif
 
 #include <algorithm>
@@ -20,6 +21,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "rapidmask/float_environment.hpp"
 
 namespace rapidmask {
 namespace {
@@ -70,6 +73,27 @@ struct Job {
   }
 };
 
+// Signals are for the threads of the program: one that all of these block must not end the process by way of a worker.
+class BlockedSignals {
+#if !defined(_WIN32)
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_;
+#else
+ public:
+  BlockedSignals() {}
+#endif
+};
+
 class Pool {
  public:
   bool try_run(Job& job, int helpers) {
@@ -97,6 +121,7 @@ class Pool {
 
  private:
   void start_workers(int count) {
+    const BlockedSignals blocked;  // which threads inherit
     while (workers_ < static_cast<std::size_t>(count)) {
       try {
         std::thread([this] { serve(); }).detach();
@@ -108,6 +133,7 @@ class Pool {
   }
 
   void serve() {
+    const FloatEnvironment standard;  // whatever that of the thread is that started this one
     std::uint64_t seen = 0;
     for (;;) {
       seen = wait_for_job(seen);

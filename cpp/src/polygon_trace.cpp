@@ -336,7 +336,7 @@ Borders trace_borders(const Context&, const Masks& masks, bool tree, bool simpli
   // Behind a pointer: of an object that is a thread's own, the compiler would ask the system for the address at every
   // side, which was a tenth of the time.
   using Kept = std::unique_ptr<Tracer>;
-  for_each_mask<Kept>(masks.n, masks.pixels(), [&](std::int64_t i, Kept& tracer, bool) {
+  for_each_mask<Kept>(masks.n, masks.d * masks.h, masks.pixels(), [&](std::int64_t i, Kept& tracer, bool) {
     if (!tracer) tracer = std::make_unique<Tracer>();
     tracer->trace(masks, i, tree, simplify, parts[static_cast<std::size_t>(i)]);
   });

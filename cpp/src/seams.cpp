@@ -79,12 +79,13 @@ ChunkSummary summarize_chunk(const Masks& masks, int connectivity, bool backgrou
   std::vector<ImageSummary> images(static_cast<std::size_t>(masks.n));
   ChunkSummary chunk;
   chunk.numbered.assign(static_cast<std::size_t>(masks.rows()), 0);
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, background, parallel);
-    workspace.components.build(workspace.bits, connectivity, parallel);
-    images[static_cast<std::size_t>(i)] =
-        summarize(workspace.components, masks, i, is_volume(connectivity), chunk.numbered.data() + i * rows);
-  });
+  for_each_mask<Workspace>(
+      masks.n, masks.d * masks.h, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
+        workspace.bits.load(masks, i, background, parallel);
+        workspace.components.build(workspace.bits, connectivity, parallel);
+        images[static_cast<std::size_t>(i)] =
+            summarize(workspace.components, masks, i, is_volume(connectivity), chunk.numbered.data() + i * rows);
+      });
   chunk.offsets.push_back(0);
   std::int32_t numbered = 0;
   for (std::int64_t i = 0; i < masks.n; ++i) {
@@ -110,33 +111,35 @@ ChunkSummary summarize_chunk(const Masks& masks, int connectivity, bool backgrou
 
 void paint_chunk(const Masks& masks, int connectivity, const std::int64_t* offsets, const std::int32_t* table,
                  std::int32_t* pixels) {
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    MaskComponents& components = workspace.components;
-    workspace.bits.load(masks, i, false, parallel);
-    components.build(workspace.bits, connectivity, parallel);
-    auto& of_run = workspace.of_run;
-    of_run.assign(static_cast<std::size_t>(1 + components.runs() + kLabelSlack), 0);
-    const std::int32_t* of_label = table + offsets[i];
-    for (std::int64_t r = 0; r < components.runs(); ++r) {
-      of_run[static_cast<std::size_t>(1 + r)] = of_label[components.labels()[r]];
-    }
-    components.paint(of_run.data() + 1, parallel, pixels + i * masks.pixels());
-  });
+  for_each_mask<Workspace>(masks.n, masks.d * masks.h, masks.pixels(),
+                           [&](std::int64_t i, Workspace& workspace, bool parallel) {
+                             MaskComponents& components = workspace.components;
+                             workspace.bits.load(masks, i, false, parallel);
+                             components.build(workspace.bits, connectivity, parallel);
+                             auto& of_run = workspace.of_run;
+                             of_run.assign(static_cast<std::size_t>(1 + components.runs() + kLabelSlack), 0);
+                             const std::int32_t* of_label = table + offsets[i];
+                             for (std::int64_t r = 0; r < components.runs(); ++r) {
+                               of_run[static_cast<std::size_t>(1 + r)] = of_label[components.labels()[r]];
+                             }
+                             components.paint(of_run.data() + 1, parallel, pixels + i * masks.pixels());
+                           });
 }
 
 void sift_chunk(const Masks& masks, int connectivity, bool background, const std::int64_t* offsets,
                 const std::uint8_t* keep, const MutableMasks& result) {
-  for_each_mask<Workspace>(masks.n, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
-    workspace.bits.load(masks, i, background, parallel);
-    const std::uint8_t* of_label = keep + offsets[i];
-    if (std::find(of_label + 1, keep + offsets[i + 1] + 1, 0) != keep + offsets[i + 1] + 1) {
-      workspace.components.build(workspace.bits, connectivity, parallel);
-      workspace.components.for_each_run(parallel, [&](const Run& run, std::int64_t z, std::int64_t y) {
-        if (of_label[run.label] == 0) clear_run(workspace.bits.row(z, y), run);
+  for_each_mask<Workspace>(
+      masks.n, masks.d * masks.h, masks.pixels(), [&](std::int64_t i, Workspace& workspace, bool parallel) {
+        workspace.bits.load(masks, i, background, parallel);
+        const std::uint8_t* of_label = keep + offsets[i];
+        if (std::find(of_label + 1, keep + offsets[i + 1] + 1, 0) != keep + offsets[i + 1] + 1) {
+          workspace.components.build(workspace.bits, connectivity, parallel);
+          workspace.components.for_each_run(parallel, [&](const Run& run, std::int64_t z, std::int64_t y) {
+            if (of_label[run.label] == 0) clear_run(workspace.bits.row(z, y), run);
+          });
+        }
+        workspace.bits.store(result, i, background, parallel);
       });
-    }
-    workspace.bits.store(result, i, background, parallel);
-  });
 }
 
 void unite_seams(std::uint32_t* parents, std::span<const SeamRun> a, std::span<const SeamRun> b, std::int64_t shift,

@@ -8,6 +8,8 @@ import importlib
 import os
 import secrets
 import stat
+import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
@@ -33,6 +35,30 @@ class Found(NamedTuple):
 
     path: Path
     name: PurePosixPath
+
+
+_quiet = threading.Lock()
+_quiet_calls = 0
+_before_quiet: Any = None
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Within, no warning is given; Python's filters are the process's, and come back when the last thread leaves."""
+    global _quiet_calls, _before_quiet
+    with _quiet:
+        if _quiet_calls == 0:
+            _before_quiet = warnings.catch_warnings()
+            _before_quiet.__enter__()
+            warnings.simplefilter("ignore")
+        _quiet_calls += 1
+    try:
+        yield
+    finally:
+        with _quiet:
+            _quiet_calls -= 1
+            if _quiet_calls == 0:
+                _before_quiet.__exit__(None, None, None)
 
 
 def pillow(module: str) -> Any:
@@ -164,15 +190,17 @@ def stems(found: Sequence[Found], out: Path, outputs: Sequence[str]) -> list[Pat
     taken = {os.path.realpath(file.path).casefold() for file in found}
     real_out = os.path.realpath(out)
     chosen = []
+    numbers: dict[PurePosixPath, int] = {}  # below which those behind a name are taken
     for file in found:
         name = within(file.name)
-        stem, i = name.with_suffix(""), 1
+        i = numbers.get(name, 1)
         while True:
+            stem = name.with_suffix("") if i == 1 else name.with_name(f"{name.stem}_{i}")
             files = {os.path.normpath(os.path.join(real_out, f"{stem}{suffix}")).casefold() for suffix in outputs}
             if taken.isdisjoint(files):
                 break
             i += 1
-            stem = name.with_name(f"{name.stem}_{i}")
+        numbers[name] = i
         taken |= files
         chosen.append(out / stem)
     return chosen

@@ -201,9 +201,11 @@ def _read_coco(file: Found, content: Mapping[str, Any]) -> list[Annotated]:
 
 
 def _with_categories(item: Annotated) -> Annotated:
+    most = max((0, *item.categories.values()))
     for name in item.labels:
         if name not in item.categories:
-            item.categories[name] = max((0, *item.categories.values())) + 1
+            most += 1
+            item.categories[name] = most
     return item
 
 

@@ -6,7 +6,6 @@ import base64
 import io as streams
 import math
 import numbers
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
 
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ._containers import RLEMasks, _as_size
 from ._errors import refusing_as, shown, told
-from ._files import pillow
+from ._files import pillow, without_warnings
 from ._records import _as_rle, _for_each, _names, _on_host, _text
 from .ops.rle import rle_encode
 
@@ -120,8 +119,7 @@ def _decoded(where: str, text: str | bytes) -> Any:
     image_module = pillow("Image")
     try:
         data = base64.b64decode("".join(content.split()), validate=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             picture = image_module.open(streams.BytesIO(data))
             picture.load()
     except MemoryError:

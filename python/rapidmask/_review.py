@@ -193,8 +193,11 @@ def apply(
             if (one := found[i]) is not None and one.get("label"):
                 labels[i] = one["label"]
         categories = dict(item.categories)
+        most = max((0, *categories.values()))
         for label in labels:
-            categories.setdefault(label, max((0, *categories.values())) + 1)
+            if label not in categories:
+                most += 1
+                categories[label] = most
         changed.append(replace(item, labels=labels, categories=categories).chosen(kept))
     unknown = [key for key in by_mask if key not in used]
     if unknown:

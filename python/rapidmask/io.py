@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from ._arrays import native_byte_order
 from ._errors import shown, told
-from ._files import pillow, replacing
+from ._files import pillow, replacing, without_warnings
 from ._records import coco_annotations, labelme_record, masks_from_coco, masks_from_labelme, rle_from_labels
 from ._results import masks_from_pipeline, pipeline_records
 
@@ -97,11 +96,9 @@ def _read(function: str, path: str | os.PathLike[str], take: Callable[[Any], npt
     image_module = pillow("Image")
     with open(_place(function, path), "rb") as file:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of large pictures and of unusual EXIF data
-                with image_module.open(file) as picture:
-                    upright = pillow("ImageOps").exif_transpose(picture)
-                    return take(upright)
+            with without_warnings(), image_module.open(file) as picture:  # of large ones and of unusual EXIF data
+                upright = pillow("ImageOps").exif_transpose(picture)
+                return take(upright)
         except MemoryError:
             raise MemoryError(f"{function}: there is no memory for the picture") from None
         except Exception as error:  # whatever a parser of Pillow stumbles over

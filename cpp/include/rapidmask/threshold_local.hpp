@@ -28,6 +28,7 @@
 
 #include "rapidmask/context.hpp"
 #include "rapidmask/local_window.hpp"
+#include "rapidmask/portable_exp.hpp"
 #include "rapidmask/types.hpp"
 
 namespace rapidmask {
@@ -84,8 +85,7 @@ inline double default_dynamic_range(DType dtype) {
   return 0.5 * (std::ldexp(1.0, static_cast<int>(8 * item_size(dtype))) - 1.0);
 }
 
-// The weight of the centre and of one side of the Gaussian window: weights[d] for the distance d. Computed on the host
-// only, so that every backend has the same exp().
+// The weight of the centre and of one side of the Gaussian window: weights[d] for the distance d. Computed on the host.
 inline std::vector<double> gaussian_weights(std::int64_t size) {
   const double sigma = static_cast<double>(size - 1) / 6.0;
   const auto radius = static_cast<std::int64_t>(4.0 * sigma + 0.5);
@@ -93,7 +93,7 @@ inline std::vector<double> gaussian_weights(std::int64_t size) {
   double total = 1.0;
   for (std::int64_t d = 1; d <= radius; ++d) {
     double& weight = weights[static_cast<std::size_t>(d)];
-    weight = std::exp(-0.5 / (sigma * sigma) * static_cast<double>(d * d));
+    weight = portable_exp(-0.5 / (sigma * sigma) * static_cast<double>(d * d));
     total += 2.0 * weight;
   }
   for (double& weight : weights) weight /= total;

@@ -140,7 +140,7 @@ def decode_prototypes(
             [1, 1, 1, 0]]], dtype=uint8)
     """
     number = check_options("decode_prototypes", op, activation, output, out, threshold)
-    check_apart("decode_prototypes", out, coefficients=coefficients, boxes=boxes)
+    check_apart("decode_prototypes", out, coefficients=coefficients, boxes=boxes, batch_index=batch_index)
     if not is_one_of(crop, ("after", "before")):
         raise ValueError(f"decode_prototypes: crop must be 'after' or 'before', got {shown(crop)}")
     if crop == "before" and letterbox is not None:

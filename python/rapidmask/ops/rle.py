@@ -12,7 +12,7 @@ from .. import _arrays, _cpu, _dispatch
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, encoded
 from .._errors import integers_of, shown
-from ._masks import Masks, Output, as_capacity, as_flag, as_host, check_output, reported_as
+from ._masks import Masks, Output, as_capacity, as_flag, as_host, check_apart, check_output, reported_as
 
 
 def rle_encode(masks: Masks, *, capacity: SupportsIndex | None = None) -> RLEMasks:
@@ -179,6 +179,7 @@ def rle_decode(
         return masks
     box = None if crop is None else _as_box(crop)
     size = masks.size if box is None else (box[3] - box[1], box[2] - box[0])
+    check_apart("rle_decode", out, offsets=masks.offsets)
     form = "packed" if output == "rle" else output
     module = _dispatch.backend(masks.counts)
     result = module.rle_decode(masks.counts, masks.offsets, *masks.size, form, box, out)

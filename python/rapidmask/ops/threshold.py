@@ -14,6 +14,7 @@ from ._masks import (
     Masks,
     Output,
     as_capacity,
+    check_apart,
     check_connectivity,
     check_output,
     is_one_of,
@@ -106,6 +107,7 @@ def threshold(
     x = _arrays.with_shape(x)
     if type(value) is not float and type(value) is not int and hasattr(x, "shape"):
         value = _values("threshold", x, value)
+        check_apart("threshold", out, value=value)
     if output == "rle":
         if out is not None:
             raise ValueError("threshold: out must be None when output is 'rle'")
