@@ -1,5 +1,7 @@
 """`rapidmask.compat.torchvision` and `rapidmask.compat.detectron2` against what these libraries define."""
 
+import os
+import subprocess
 import sys
 import types
 
@@ -69,6 +71,25 @@ def test_values_of_pasted_masks(padding):
     ):
         with pytest.raises(NotImplementedError):
             torchvision.paste_masks_in_image(*arguments)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_pasted_masks_are_their_processes_own():
+    program = """
+import os, torch
+from rapidmask.compat import torchvision
+pasted = torchvision.paste_masks_in_image(torch.ones(1, 1, 4, 4), torch.tensor([[2.0, 2, 6, 6]]), (9, 9))
+before = pasted.clone()
+if os.fork() == 0:
+    pasted.fill_(7)
+    os._exit(0 if bool((pasted == 7).all()) else 1)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+assert torch.equal(pasted, before)
+pasted.fill_(3)
+assert bool((pasted == 3).all())
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 @pytest.fixture

@@ -108,6 +108,15 @@ def test_holes_spreading_and_distances(shape):
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("value", [1, 256, 300, -1, 0.5, 1.5])
+def test_masks_to_spread_over_are_of_eight_bits(value):
+    over = np.where(np.random.default_rng(6).random((9, 20)) < 0.7, value, 0)
+    seeds = np.zeros((9, 20), bool)
+    seeds[np.nonzero(over.astype(np.int8))[0][:3], np.nonzero(over.astype(np.int8))[1][:3]] = True
+    expected = theirs.binary_propagation(seeds, mask=over)
+    np.testing.assert_array_equal(ours.binary_propagation(seeds, mask=over), expected)
+
+
 def test_results_are_put_into_output():
     image = np.random.default_rng(4).random((9, 20)) < 0.5
     output = np.empty(image.shape, bool)
@@ -135,6 +144,8 @@ LEFT_TO_SCIPY = [
     ("binary_fill_holes", (IMAGE,), {"origin": 1}),
     ("binary_propagation", (IMAGE,), {}),
     ("binary_propagation", (np.ones((5, 5)),), {"mask": IMAGE}),
+    ("binary_propagation", (IMAGE,), {"mask": np.full((5, 5), 256)}),
+    ("binary_propagation", (IMAGE,), {"mask": np.full((5, 5), 0.5)}),
     ("distance_transform_edt", (np.ones((3, 4)),), {}),
     ("distance_transform_edt", (IMAGE,), {"sampling": 2}),
     ("distance_transform_edt", (IMAGE,), {"return_indices": True}),
@@ -158,6 +169,9 @@ REFUSED = [
     ("find_objects", (IMAGE / 2,), {}),
     ("binary_erosion", (IMAGE,), {"iterations": 1.5}),
     ("binary_erosion", (IMAGE,), {"origin": (3, 0)}),
+    ("binary_erosion", (IMAGE,), {"border_value": 1.0}),
+    ("binary_dilation", (IMAGE,), {"border_value": None}),
+    ("binary_propagation", (IMAGE,), {"mask": IMAGE, "border_value": 0.0}),
     ("binary_erosion", (IMAGE,), {"origin": (0, 0, 0)}),
     ("binary_erosion", (IMAGE, np.ones((0, 3))), {}),
     ("binary_dilation", (IMAGE,), {"output": np.empty((4, 5), bool)}),
@@ -226,6 +240,25 @@ def test_structures_wider_than_those_of_the_kernels():
         expected = theirs.binary_hit_or_miss(mask, *structures)
         with rapidmask.patch("scipy"):
             np.testing.assert_array_equal(theirs.binary_hit_or_miss(mask, *structures), expected)
+
+
+def test_arrays_of_other_libraries_where_scipy_answers_in_them():
+    """Which SciPy decides when it is imported."""
+    pytest.importorskip("torch")
+    program = """
+import rapidmask, torch
+from scipy import ndimage
+mask = torch.eye(5, dtype=torch.bool)
+expected = ndimage.binary_dilation(mask), ndimage.label(mask)[0], ndimage.distance_transform_edt(mask)
+with rapidmask.patch("scipy"):
+    found = ndimage.binary_dilation(mask), ndimage.label(mask)[0], ndimage.distance_transform_edt(mask)
+for one, other in zip(found, expected, strict=True):
+    assert type(one) is type(other) is torch.Tensor, (type(one), type(other))
+    assert one.dtype == other.dtype and torch.equal(one, other)
+"""
+    environment = os.environ | {"SCIPY_ARRAY_API": "1"}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr[-2000:]
 
 
 def test_patched_functions_are_pickled_by_name():

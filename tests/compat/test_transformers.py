@@ -233,6 +233,37 @@ def test_segments_of_videomt():
         assert_same(drop_in(given, sizes, **options), upstream(given, sizes, **options))
 
 
+@pytest.mark.parametrize(
+    ("owner", "kind", "helper"),
+    [
+        (EOMTS[0], "semantic", "merge_image_patches"),
+        (EOMTS[1], "panoptic", "unpad_image"),
+        (EOMTS[0], "instance", "unpad_image"),
+        *((VIDEOMT, kind, "_resize_mask_logits") for kind in ("semantic", "panoptic", "instance")),
+    ],
+)
+def test_a_subclass_has_a_step_of_its_own(owner, kind, helper):
+    module, _, name = owner.partition(":")
+    base = getattr(module_of(module), name)
+    calls = []
+
+    def own(self, *arguments, **options):
+        calls.append(helper)
+        return getattr(super(subclass, self), helper)(*arguments, **options)
+
+    subclass = type("Subclass", (base,), {helper: own})
+    processor = subclass() if owner == VIDEOMT else subclass(size=SQUARE)
+    given = outputs(batch=4 if kind == "semantic" and owner != VIDEOMT else 2)
+    given.patch_offsets = [(0, 0, 48), (0, 25, 73), (1, 0, 48), (1, 22, 70)]
+    expected = getattr(processor, f"post_process_{kind}_segmentation")(given, [(50, 77), (90, 61)])
+    times = len(calls)
+    assert times > 0
+    with rapidmask.patch("transformers"):
+        found = getattr(processor, f"post_process_{kind}_segmentation")(given, [(50, 77), (90, 61)])
+    assert len(calls) == 2 * times
+    assert_same(found, expected)
+
+
 def test_instances_of_rf_detr():
     """Of which one that others cover is left out."""
     upstream, drop_in = pair(
@@ -292,8 +323,9 @@ def test_run_lengths_of_its_own_kind(model, form):
                 assert {type(n) for runs in found for n in runs} == {type(n) for runs in expected for n in runs}
     assert ours.binary_mask_to_rle(np.array([[0, 1, 1], [0, 0, 1]])) == [2, 2, 6, 1]
     assert ours.convert_segmentation_to_rle(torch.tensor([[3, 1, 1], [3, 3, 1]])) == [[2, 2, 6, 1], [1, 1, 4, 2]]
-    with pytest.raises(NotImplementedError):
-        ours.binary_mask_to_rle(np.array([[2, 1]]))
+    for refused in (np.array([[2, 1]]), torch.eye(4, dtype=torch.bfloat16), torch.eye(4).requires_grad_()):
+        with pytest.raises(NotImplementedError):
+            ours.binary_mask_to_rle(refused)
     with pytest.raises(NotImplementedError):
         ours.convert_segmentation_to_rle(torch.tensor([[float("nan")]]))
 
@@ -356,6 +388,10 @@ def test_what_is_not_served_is_left_to_transformers():
         maskformer = module_of("maskformer.image_processing_pil_maskformer")
         with pytest.raises(TypeError):
             maskformer.compute_segments(given.logits[0].sigmoid(), torch.ones(12), torch.arange(12))
+        merged = given.logits[0].sigmoid(), torch.ones(12)
+        for labels in (torch.arange(12.0), torch.arange(12) > 5):
+            found = maskformer.compute_segments(*merged, labels, label_ids_to_fuse=set())
+            assert all(type(one["label_id"]) is type(labels[0].item()) for one in found[1])
         instances = maskformer.MaskFormerImageProcessorPil.post_process_instance_segmentation
         with refuses(ValueError, "return_coco_annotation and return_binary_maps can not be both set to True."):
             instances(None, outputs(), return_coco_annotation=True, return_binary_maps=True)

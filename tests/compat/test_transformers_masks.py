@@ -54,12 +54,39 @@ def test_masks_in_two_stages(owner):
             drop_in(**({"masks": logits(), "original_sizes": SIZES, "reshaped_input_sizes": INPUTS} | refused))
 
 
+def test_masks_of_videos_have_the_size_of_their_processor():
+    """Which has a ``pad_size`` of None beside it."""
+    upstream, drop_in = pair(SAM2_VIDEO, "post_process_masks")
+    for options in ({}, {"pad_size": {"height": 512, "width": 512}}):
+        expected = upstream(logits(), SIZES, [(600, 1024), (1024, 900)], **options)
+        assert_same(drop_in(logits(), SIZES, [(600, 1024), (1024, 900)], **options), expected)
+
+
+@pytest.mark.parametrize("owner", [SAM2, SAM3])
+def test_a_subclass_keeps_masks_apart_in_its_own_way(owner):
+    module, _, name = owner.partition(":")
+    kind = getattr(module_of(module), name)
+
+    class Last(kind):
+        def _apply_non_overlapping_constraints(self, pred_masks):
+            return torch.cat([pred_masks[:1] - 100, pred_masks[1:]])
+
+    expected = Last().post_process_masks(logits(), SIZES, apply_non_overlapping_constraints=True)
+    assert not expected[0][0].any()
+    with rapidmask.patch("transformers"):
+        assert_same(Last().post_process_masks(logits(), SIZES, apply_non_overlapping_constraints=True), expected)
+        processor = kind()
+        processor._apply_non_overlapping_constraints = types.MethodType(Last._apply_non_overlapping_constraints, Last)
+        assert_same(processor.post_process_masks(logits(), SIZES, apply_non_overlapping_constraints=True), expected)
+
+
 @pytest.mark.parametrize("owner", [SAM2, SAM3])
 def test_masks_in_one_stage(owner):
     upstream, drop_in = pair(owner, "post_process_masks")
     for options in (
         {},
         {"mask_threshold": -0.7, "reshaped_input_sizes": INPUTS},
+        {"max_hole_area": None, "max_sprinkle_area": None},
         {"apply_non_overlapping_constraints": True},
         {"apply_non_overlapping_constraints": True, "mask_threshold": 1.5},
         {"apply_non_overlapping_constraints": True, "mask_threshold": -10.0},
@@ -123,12 +150,12 @@ def test_what_is_done_to_every_mask(module):
     masks[0] = -9
     masks[1] = 9
     for name, arguments in (
-        ("_compute_stability_score", (masks, 0.0, 1)),
-        ("_batched_mask_to_box", (masks[None] > 0,)),
-        ("_mask_to_rle", (masks > 0,)),
+        ("_compute_stability_score", {"masks": masks, "mask_threshold": 0.0, "stability_score_offset": 1}),
+        ("_batched_mask_to_box", {"masks": masks[None] > 0}),
+        ("_mask_to_rle", {"input_mask": masks > 0}),
     ):
-        found = DROP_INS[f"transformers.models.{module}:{name}"](*arguments)
-        expected = getattr(upstream, name)(*arguments)
+        found = DROP_INS[f"transformers.models.{module}:{name}"](**arguments)
+        expected = getattr(upstream, name)(**arguments)
         if name == "_mask_to_rle":
             assert found == expected
         else:
@@ -201,6 +228,10 @@ def test_masks_whose_boxes_overlap(owner, monkeypatch):
             for one, other in zip(found[0], expected[0], strict=True):
                 assert one.dtype == other.dtype
                 assert (np.asarray(one) == np.asarray(other)).all()
+    for tenths in range(1, 10):  # overlaps that are the threshold, but for its bits that float32 does not have
+        around = torch.tensor([[0, 0, 10, 1], [0, 0, tenths, 1]])
+        arguments = [{"size": [1, 1], "counts": [1]}] * 2, torch.tensor([0.9, 0.8]), around, tenths / 10
+        assert torch.equal(drop_in(*arguments)[3], upstream(*arguments)[3])
 
 
 def test_segments_of_sam3():

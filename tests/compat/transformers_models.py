@@ -55,7 +55,7 @@ def batched_nms(boxes, scores, idxs, iou_threshold):
         kept.append(best)
         low, high = boxes[left, :2].maximum(boxes[best, :2]), boxes[left, 2:].minimum(boxes[best, 2:])
         shared = (high - low).clamp(min=0).prod(dim=1)
-        left = left[~(shared / (areas[best] + areas[left] - shared) > iou_threshold)]
+        left = left[~((shared / (areas[best] + areas[left] - shared)).double() > iou_threshold)]
     return torch.stack(kept) if kept else torch.zeros(0, dtype=torch.int64)
 
 

@@ -8,6 +8,8 @@ last axis, boxes ``[x, y, w, h]``. Differences, all of them where pycocotools gi
 - A run of length 0 is no part of a box. pycocotools gives boxes of 2^32 for masks that end with one.
 - Any non-zero value is foreground in `encode`. pycocotools begins a run at every change of value.
 - NaN, infinity and coordinates beyond 2^27 in polygons and boxes raise ValueError. pycocotools uses up the memory.
+- Boxes in any memory order are read row by row. pycocotools' `iou` and `frPyObjects` take arrays in Fortran order for
+  arrays in C order, and give numbers of other boxes.
 - Run lengths that are NaN raise ValueError, and complex numbers TypeError. pycocotools warns, and takes part of them.
 - `decode` of an empty list raises ValueError, and sizes of more than 2^32 - 1 pixels do.
 

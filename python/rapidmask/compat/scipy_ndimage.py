@@ -178,9 +178,12 @@ def binary_propagation(
     """Let the foreground spread over the components of ``mask`` that it meets."""
     seeds = _masks(input)
     _check_axes(axes, seeds.ndim)
-    if mask is None or border_value != 0 or _origins(origin, seeds.ndim) != (0,) * seeds.ndim or seeds.ndim != 2:
+    plain = _integer(border_value) == 0 and _origins(origin, seeds.ndim) == (0,) * seeds.ndim
+    if mask is None or not plain or seeds.ndim != 2:
         raise NotImplementedError("binary_propagation: needs a mask of two dimensions and no border or origin")
     over = _masks(mask)
+    if np.asarray(mask).dtype not in (np.bool_, np.uint8):
+        over = np.asarray(mask, np.int8) != 0  # as SciPy, with what of 256 or of 0.5 is left
     if over.shape != seeds.shape or (seeds.astype(bool) & (over == 0)).any():
         raise NotImplementedError("binary_propagation: input must lie in the mask")
     levels = over.astype(bool, copy=False).view(np.uint8) + seeds.astype(bool, copy=False).view(np.uint8)
@@ -326,7 +329,7 @@ def _iterate(
         raise NotImplementedError("only some iterations, without a mask, of a structure of up to 127")
     if count > 1 and not np.array_equal(footprint, np.flip(footprint)):
         raise NotImplementedError("iterations of a structure that is not symmetric differ with brute_force")
-    result = operation(masks, footprint, iterations=count, border="ones" if border_value else "zeros")
+    result = operation(masks, footprint, iterations=count, border="ones" if _integer(border_value) else "zeros")
     return _given(result, output)
 
 

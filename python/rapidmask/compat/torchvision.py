@@ -1,10 +1,11 @@
 """``masks_to_boxes`` and ``paste_masks_in_image`` as of torchvision 0.20 to 0.30.
 
 `paste_masks_in_image` gives probabilities in pictures of the image's size, as torchvision does and to the same bits,
-but writes within boxes only, into memory that is zero already. `rapidmask.paste_masks` with ``method="interpolate"`` is
-the same rule without pictures of floats. `masks_to_boxes` gives zeros for an empty mask, where releases that go through
-masks one by one raise an error. What is not served (gradients, tracing, boxes beside the image) raises
-NotImplementedError, and goes to torchvision's own function under `rapidmask.patch`. Models are to be scripted before.
+but writes within boxes only, into memory that is zero already and cannot be resized in place. `rapidmask.paste_masks`
+with ``method="interpolate"`` is the same rule without pictures of floats. `masks_to_boxes` gives zeros for an empty
+mask, where releases that go through masks one by one raise an error. What is not served (gradients, tracing, boxes
+beside the image) raises NotImplementedError, and goes to torchvision's own function under `rapidmask.patch`. Models are
+to be scripted before.
 """
 
 from __future__ import annotations

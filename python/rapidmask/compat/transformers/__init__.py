@@ -13,7 +13,9 @@ Served are, of image processors with torchvision or with Pillow,
   length. They are not COCO's.
 
 What is not served raises NotImplementedError, and under `rapidmask.patch` goes to upstream's own function: tensors that
-are not float32 or need gradients, sizes that are no pairs of integers, OneFormer's masks where they shrink.
+are not float32 or need gradients, sizes that are no pairs of integers, OneFormer's masks where they shrink, and
+subclasses that have their own way to keep masks apart (SAM 2, SAM 3), or to cut, merge or resize them (EoMT, VideoMT).
+
 Differences:
 
 - Values are interpolated in float32 with other last bits: pixels of two classes that are equally likely may go

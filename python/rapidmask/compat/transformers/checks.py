@@ -70,6 +70,14 @@ def class_set(classes: Iterable[Any]) -> set[int]:
         raise NotImplementedError("classes must be integers") from None
 
 
+def check_helpers(processor: Any, *names: str) -> None:
+    """Raise where a subclass has its own way of what upstream's method calls."""
+    for name in names:
+        helper = getattr(processor, name, None)
+        if helper is not None and not str(getattr(helper, "__module__", None)).startswith("transformers."):
+            raise NotImplementedError(f"{name} must be upstream's own")
+
+
 def number(threshold: Any) -> float:
     """Return a threshold that is a number, infinity as the largest."""
     if not isinstance(threshold, (int, float)) or threshold != threshold:

@@ -61,6 +61,7 @@ def semantic_segmentation(
     if return_segmentation_scores:
         raise NotImplementedError("post_process_semantic_segmentation: no scores")
     if outputs.patch_offsets:
+        checks.check_helpers(self, "merge_image_patches")
         sizes = _sizes_of(target_sizes, len(target_sizes))
         inputs = [_fitted(one, shortest, longest) for one in sizes]
         scores = _merged_patches(classes, masks, stage, outputs.patch_offsets, sizes, inputs)
@@ -116,6 +117,7 @@ def panoptic_segmentation(
     """Return a map of segments, int64 from 0 with -1 where there is none, and their list, for each image."""
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
+    checks.check_helpers(self, "unpad_image")
     stage, shortest, longest = _input_size(self, size)
     stages = [(stage, _within(stage, _fitted(one, shortest, longest))) for one in sizes]
     return _panoptic(
@@ -181,6 +183,7 @@ def instance_segmentation(
         raise NotImplementedError("post_process_instance_segmentation: no other options")
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
+    checks.check_helpers(self, "unpad_image")
     stage, shortest, longest = _input_size(self, size)
     stages = [(stage, _within(stage, _fitted(one, shortest, longest))) for one in sizes]
     return _instances(classes, masks, sizes, stages, threshold)
@@ -214,6 +217,7 @@ def video_semantic_segmentation(
     self: Any, outputs: Any, target_sizes: Sequence[Any], return_segmentation_scores: bool = False
 ) -> list[Any]:
     """Return the best class of each pixel, int64, for each frame."""
+    checks.check_helpers(self, "_resize_mask_logits")
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
     if return_segmentation_scores:
@@ -231,6 +235,7 @@ def video_panoptic_segmentation(
     label_ids_to_fuse: set[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a map of segments, int64 from 0 with -1 where there is none, and their list, for each frame."""
+    checks.check_helpers(self, "_resize_mask_logits")
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
     fuse = None if label_ids_to_fuse is None else sorted(checks.class_set(label_ids_to_fuse))
@@ -245,6 +250,7 @@ def video_instance_segmentation(
     self: Any, outputs: Any, target_sizes: Sequence[Any], threshold: float = 0.5
 ) -> list[dict[str, Any]]:
     """Return a map of instances, int64 from 0 with -1 where there is none, and their list, for each frame."""
+    checks.check_helpers(self, "_resize_mask_logits")
     classes, masks = _queries_of(outputs)
     sizes = _sizes_of(target_sizes, len(masks))
     results = _instances(classes, masks, sizes, [(None, None)] * len(sizes), threshold)

@@ -47,6 +47,16 @@ def two_stage_masks(
     ]
 
 
+def compute_stability_score(masks: Any, mask_threshold: float, stability_score_offset: int) -> Any:
+    """Do as `sam.calculate_stability_score`."""
+    return sam.calculate_stability_score(masks, mask_threshold, stability_score_offset)
+
+
+def mask_to_rle(input_mask: Any) -> list[Any]:
+    """Do as `sam.mask_to_rle_pytorch`."""
+    return sam.mask_to_rle_pytorch(input_mask)
+
+
 def _padded(processor: Any) -> Any:
     of_video = any(
         one.__name__ == "Sam2VideoVideoProcessor" for one in type(processor).__mro__
@@ -89,6 +99,8 @@ def one_stage_masks(
     elif not binarize:
         raise NotImplementedError("post_process_masks: to masks, or with holes to fill")
     apart = bool(apply_non_overlapping_constraints)
+    if apart:
+        checks.check_helpers(self, "_apply_non_overlapping_constraints")
     if not binarize or (apart and threshold < _SUPPRESSED):
         return [
             _resized(self, one, size, apart, threshold if binarize else None)
@@ -204,9 +216,17 @@ def _suppressed(
     checks.check_float32(scores, ndim=1)
     if boxes.shape != (len(scores), 4) or len(runs) != len(scores) or not 0 <= threshold <= 1:
         raise NotImplementedError("post_process_for_mask_generation: a score and a box for each mask")
+    if boxes.device.type == "cpu":
+        threshold = _float32_below(threshold)
     kept = nms_from_iou(_box_iou(boxes.float()), scores, threshold)
     chosen = [runs[i] for i in kept.tolist()]
     return [sam.rle_to_mask(one) for one in chosen], scores[kept], chosen, boxes[kept]
+
+
+def _float32_below(threshold: float) -> float:
+    """Return the float32 that the same overlaps are above, as torchvision compares them in double precision."""
+    nearest = np.float32(threshold)
+    return float(nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-math.inf)))
 
 
 def _box_iou(boxes: Any) -> Any:
@@ -274,8 +294,8 @@ def replacements() -> dict[str, Any]:
     """Return what takes the place of upstream's functions and methods."""
     of_masks = {
         "_batched_mask_to_box": sam.batched_mask_to_box,
-        "_compute_stability_score": sam.calculate_stability_score,
-        "_mask_to_rle": sam.mask_to_rle_pytorch,
+        "_compute_stability_score": compute_stability_score,
+        "_mask_to_rle": mask_to_rle,
     }
     replaced: dict[str, Any] = {
         "sam2_video.video_processing_sam2_video:Sam2VideoVideoProcessor.post_process_masks": two_stage_masks,

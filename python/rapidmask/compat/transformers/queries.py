@@ -28,6 +28,8 @@ def compute_segments(
     checks.check_float32(pred_scores, ndim=1)
     if label_ids_to_fuse is None or len(pred_scores) != len(mask_probs) or pred_labels.shape != pred_scores.shape:
         raise NotImplementedError("compute_segments: a score and a label for each mask, and a set of labels to fuse")
+    if not str(pred_labels.dtype).removeprefix("torch.").startswith(("int", "uint")):
+        raise NotImplementedError("compute_segments: labels must be integers")
     size = None if target_size is None else checks.extents(target_size)
     return _merged(
         mask_probs, pred_scores, pred_labels, size, mask_threshold, overlap_mask_area_threshold, label_ids_to_fuse
