@@ -7,7 +7,8 @@
 
 The mask is never held whole: each chunk is cut out of a smooth pattern of 3000² pixels that repeats. Every function and
 its peer get the same array on the same workers, of one thread each, and their results are reduced to their maximum. A
-peer's peak of memory is that of fresh workers.
+peer's peak of memory is that of fresh workers. What tasks cost by themselves is told by the same graphs on chunks of
+one pixel, and what is left of it without processes by as many threads (`dask.threaded`).
 """
 
 from __future__ import annotations
@@ -96,6 +97,19 @@ def on_workers(make: Callable[[da.Array], da.Array], side: int, chunk: int, work
         used = sum(client.run(time.process_time).values()) - used
         peaks = list(client.run(peak).values())
     return {"seconds": seconds, "cpu_seconds": used, "peaks": peaks, "idle": max(idle.values()), "result": int(result)}
+
+
+def on_threads(
+    makes: dict[str, Callable[[da.Array], da.Array]], side: int, chunk: int, workers: int
+) -> dict[str, float]:
+    """Seconds of some functions, one after the other, on threads of this process."""
+    rapidmask.set_num_threads(1)
+    found = {}
+    for name, make in makes.items():
+        begin = time.perf_counter()
+        make(mask(side, chunk)).max().compute(scheduler="threads", num_workers=workers)
+        found[name] = time.perf_counter() - begin
+    return found
 
 
 def peer_label(array: da.Array) -> da.Array:
@@ -209,6 +223,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for kind in ("seconds", "cpu_seconds"):
             found[f"peer / ours, {kind}"] = found["dask_image label"][kind] / found["label"][kind]
             print(f"dask_image / ours: {found[f'peer / ours, {kind}']:.1f}x in {kind}")
+    across = -(-side // chunk)
+    tasks = [
+        {name: on_workers(make, across, 1, workers)["seconds"] for name, make in ours.items()}
+        for _ in range(options.rounds)
+    ]
+    on_threads(ours, chunk * workers, chunk, workers)  # the pattern, and imports
+    threads = [on_threads(ours, side, chunk, workers) for _ in range(options.rounds)]
     held = min(side, 16384)
     wholes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "label": rapidmask.label,
@@ -225,6 +246,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             added = statistics.median(one[name][kind] - one["making the mask"][kind] for one in rounds) / pixels * 1e9
             found[f"{name}: ours / in memory, {kind}"] = added / in_memory_ns
             print(f"{name} in chunks: {added:.3f} ns per pixel in {kind}, {added / in_memory_ns:.2f}x")
+        for kind, seconds in (("tasks alone", tasks), ("on threads", threads)):
+            added = statistics.median(one[name] - one["making the mask"] for one in seconds) / pixels * 1e9
+            found[f"{name}: {kind} / in memory, seconds"] = added / in_memory_ns
+            print(f"{name}, {kind}: {added:.3f} ns per pixel, {added / in_memory_ns:.2f}x")
     return found
 
 

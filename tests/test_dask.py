@@ -454,20 +454,19 @@ def test_the_package_needs_dask_only_where_it_is_used():
 # Processes
 
 
-def dies_once(block, folder, block_info=None):
-    """Kill the worker that comes to the middle chunk first."""
-    if block_info[0]["chunk-location"] == (2, 2):
-        try:
-            os.close(os.open(os.path.join(folder, "died"), os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return block
-        os.kill(os.getpid(), signal.SIGKILL)
-    return block
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_that_dies_changes_nothing(tmp_path, rng):
     from distributed import Client, LocalCluster
+
+    def dies_once(block, folder, block_info=None):  # here, so that it is pickled whole: workers do not find the tests
+        """Kill the worker that comes to the middle chunk first."""
+        if block_info[0]["chunk-location"] == (2, 2):
+            try:
+                os.close(os.open(os.path.join(folder, "died"), os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return block
+            os.kill(os.getpid(), signal.SIGKILL)
+        return block
 
     mask = rng.random((100, 100)) < 0.45
     array = da.from_array(mask, chunks=(20, 25))

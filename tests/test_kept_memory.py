@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -52,9 +53,36 @@ def test_the_next_result_takes_the_memory_of_one_that_is_gone():
     assert address(labels_of()) == before
 
 
+LIMITS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_")
+
+
+@pytest.mark.skipif(any(limit in os.environ for limit in LIMITS), reason="small results are kept too")
 def test_small_results_and_the_largest_are_numpy_s():
     assert get_handler_name(labels_of(1024)) == get_handler_name()
     assert get_handler_name(rapidmask.unpack(rapidmask.pack(np.zeros((1, 9000, 9000), bool)))) == get_handler_name()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.parametrize("limit", LIMITS)
+def test_small_results_are_kept_where_the_c_library_gives_all_memory_back(limit):
+    """As in workers of Dask, for which one of glibc's limits is set, which ends its adapting."""
+    program = """if True:
+        import numpy as np, rapidmask
+        try:
+            from numpy._core.multiarray import get_handler_name
+        except ImportError:
+            from numpy.core.multiarray import get_handler_name
+        small, large = (rapidmask.label(np.ones((side, side), bool)) for side in (128, 256))
+        print(get_handler_name(small) == get_handler_name(), get_handler_name(large))
+        before = large.ctypes.data
+        del large
+        print(rapidmask.label(np.ones((256, 256), bool)).ctypes.data == before)
+    """
+    environment = os.environ | {limit: "65536"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout.splitlines() == ["True rapidmask", "True"], ran.stderr
 
 
 def test_results_that_are_smaller_or_larger():

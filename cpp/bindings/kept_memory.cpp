@@ -12,14 +12,16 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 namespace rapidmask::python {
 namespace py = pybind11;
 
 namespace {
 
-constexpr std::size_t kLeastBytes = std::size_t{1} << 23;  // below, what the C library gave out last is in the cache
-constexpr std::size_t kMostBytes = std::size_t{1} << 26;   // of one block, and of all
+constexpr std::size_t kLeastBytes = std::size_t{1} << 23;   // below, what the C library gave out last is in the cache
+constexpr std::size_t kLeastMapped = std::size_t{1} << 17;  // from here on, some give all memory back at once
+constexpr std::size_t kMostBytes = std::size_t{1} << 26;    // of one block, and of all
 
 // What stands before the bytes of a block.
 struct alignas(64) Block {
@@ -128,6 +130,23 @@ void* reallocate(void* context, void* bytes, std::size_t wanted) {
   return moved;
 }
 
+// Whether glibc takes blocks from the system each by itself, and gives them back, as it does once any of its limits is
+// set; workers of Dask set one.
+bool is_mapped_by_block() {
+#if defined(__GLIBC__)
+  constexpr const char* kLimits[] = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_",
+                                     "MALLOC_MMAP_MAX_"};
+  return std::any_of(std::begin(kLimits), std::end(kLimits), [](const char* limit) { return std::getenv(limit); });
+#else
+  return false;
+#endif
+}
+
+std::size_t least_bytes() {
+  static const std::size_t least = is_mapped_by_block() ? kLeastMapped : kLeastBytes;
+  return least;
+}
+
 // As NumPy's C interface has them (NEP 49).
 struct Handler {
   char name[127];
@@ -160,7 +179,7 @@ PyObject* set_handler(PyObject* capsule) {
 
 KeptMemory::KeptMemory(std::size_t bytes) {
 #if !defined(__SANITIZE_ADDRESS__)  // which is to see what is used after its end
-  if (bytes < kLeastBytes || bytes > kMostBytes) return;
+  if (bytes < least_bytes() || bytes > kMostBytes) return;
   static PyObject* const ours = PyCapsule_New(&handler, "mem_handler", nullptr);
   previous_ = set_handler(ours);
   if (previous_ == nullptr) throw py::error_already_set();

@@ -48,14 +48,16 @@ py::object paint_chunk(py::handle masks, const Width& width, int connectivity, c
 }
 
 py::object sift_chunk(py::handle masks, const Width& width, int connectivity, bool background,
-                      const HostArray<std::int64_t>& offsets, const HostArray<std::uint8_t>& keep) {
+                      const HostArray<std::int64_t>& offsets, const HostArray<std::uint8_t>& keep, bool as_bool) {
   const MasksArgument given(masks, width, is_volume(connectivity), "sift_chunk", kMasks, &check_mask_size);
-  const MasksResult result(given, py::none(), "sift_chunk");
+  const Array pixels = given.array().empty(as_bool ? DType::boolean : DType::uint8, given.pixels());
+  const Masks& view = given.view();
   {
     const Call call(given.array());
-    cpu::sift_chunk(given.view(), connectivity, background, offsets.data(), keep.data(), result.view);
+    cpu::sift_chunk(view, connectivity, background, offsets.data(), keep.data(),
+                    {static_cast<std::uint8_t*>(pixels.data()), false, view.n, view.d, view.h, view.w});
   }
-  return result.array.result();
+  return pixels.result();
 }
 
 std::span<const SeamRun> seam_runs(const HostArray<std::int64_t>& runs) {
@@ -86,7 +88,7 @@ void bind_seams(py::module_& module) {
   module.def("paint_chunk", &paint_chunk, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
              py::arg("offsets"), py::arg("table"));
   module.def("sift_chunk", &sift_chunk, py::arg("masks"), py::arg("width"), py::arg("connectivity"),
-             py::arg("background"), py::arg("offsets"), py::arg("keep"));
+             py::arg("background"), py::arg("offsets"), py::arg("keep"), py::arg("as_bool"));
   // Arrays that are written to or read as records are never converted.
   module.def("unite_seams", &unite_seams, py::arg("parents").noconvert(), py::arg("a").noconvert(),
              py::arg("b").noconvert(), py::arg("shift"), py::arg("reach"));

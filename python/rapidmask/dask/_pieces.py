@@ -232,8 +232,9 @@ def sift(kept: Kept, connectivity: int, background: bool, keep: Integers, dtype:
     stay[kept.parts] = keep
     bits = kept.bits
     if on_host(bits):
-        data = _cpu.sift_chunk(bits.data, bits.size[1], connectivity, background, kept.offsets, stay)
-        return PackedMasks(data, bits.size).to_dense(dtype).reshape(kept.shape)
+        as_bool = dtype == np.bool_
+        pixels = _cpu.sift_chunk(bits.data, bits.size[1], connectivity, background, kept.offsets, stay, as_bool)
+        return pixels.reshape(kept.shape)
     labels, _ = labels_of(~bits if background else bits, connectivity)
     stay[0] = 0
     sifted = _arrays.like(bits.data, stay)[labels]

@@ -104,8 +104,8 @@ def remove_small_objects(masks: Array, min_area: int, *, connectivity: int = 8) 
     Notes
     -----
     Lazy; cost and memory as `label`, without a label image. With `dask.distributed` and chunks of 2048² pixels that is
-    three to four times what the function takes in memory: most of it is the scheduler's and the workers' for one task a
-    chunk more.
+    about three times what the function takes in memory: most of it is the scheduler's and the workers' for one task a
+    chunk more, which takes them as long where chunks have a single pixel.
 
     Examples
     --------
