@@ -636,6 +636,8 @@ def test_arguments_that_cannot_be_kept_are_refused():
     masks, logits = np.ones((2, 1, 2), bool), np.eye(2, dtype=np.float32)[:, None]
     with refuses(ValueError, "panoptic_merge: ids must be from -2147483648 to 2147483647, got 2147483648"):
         rapidmask.panoptic_merge(logits, [0.9, 0.9], [1, 2], first_id=2**31 - 1)
+    with refuses(ValueError, "panoptic_merge: labels must be between -2^53 and 2^53, got about 9007199254740992"):
+        rapidmask.panoptic_merge(logits, [0.9, 0.9], [1, 2**53 + 1])
     with refuses(ValueError, "panoptic_merge: labels must be below 2^63, got 9223372036854775813"):
         rapidmask.panoptic_merge(logits, [0.9, 0.9], np.array([1, 2**63 + 5], np.uint64))
     with refuses(ValueError, "instance_merge: ids must be from -2147483648 to 2147483647, got 2147483648"):

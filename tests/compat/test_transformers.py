@@ -1,5 +1,6 @@
 """`rapidmask.compat.transformers` against transformers' image processors: segments and class maps."""
 
+import decimal
 import logging
 import types
 
@@ -114,7 +115,7 @@ def test_instances(owner):
     upstream, drop_in = pair(owner, "post_process_instance_segmentation")
     forms = ({}, {"return_binary_maps": True}, {"return_coco_annotation": True})
     sizes = (None, *SIZES, *SHRINKING)
-    for seed, threshold in enumerate((0.5, 0.2, 0.9, 0.0, -1, 1.0, 2.0, float("nan"))):
+    for seed, threshold in enumerate((0.5, 0.2, 0.9, 0.0, -1, 1.0, 2.0, float("inf"))):
         given = outputs(seed, queries=5, noisy=seed % 2 == 1)
         options = {"threshold": threshold, "target_sizes": sizes[seed % 5], **forms[seed % 3]}
         assert_same(drop_in(given, **options), upstream(given, **options))
@@ -340,6 +341,55 @@ def test_what_is_not_a_number():
     assert (expected[:2] == 3).all()
     assert not (found[:2] == 3).any()
     assert torch.equal(found[2:], expected[2:])
+    given.logits[0, :, :2] = float("nan")
+    assert torch.equal(drop_in(given)[0], upstream(given)[0])
+    upstream, drop_in = pair(MASKFORMERS[1], "post_process_semantic_segmentation")
+    given.class_queries_logits = given.class_queries_logits.clone()
+    given.class_queries_logits[0, 2, 1] = float("nan")
+    assert torch.equal(drop_in(given)[0], upstream(given)[0])
+
+
+def test_what_there_is_without_any_segment():
+    """Of torch's default type and on its default device, and of whatever else upstream did not look at."""
+    upstream, drop_in = pair(MASKFORMERS[1], "post_process_panoptic_segmentation")
+    given = outputs()
+    torch.set_default_dtype(torch.float64)
+    try:
+        expected = upstream(given, threshold=2, label_ids_to_fuse=set())
+        found = drop_in(given, threshold=2, label_ids_to_fuse=set())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found[0]["segmentation"].dtype == expected[0]["segmentation"].dtype == torch.float64
+    owner = next(owner for owner in ONEFORMERS if "pil" in owner)
+    module, _, name = owner.partition(":")
+    processor = getattr(module_of(module), name)()
+    for metadata in (None, {}, {"thing_ids": {0, 1}}):
+        processor.metadata = metadata
+        for task in ("instance", "panoptic"):
+            expected = processor.post_process_instance_segmentation(given, task_type=task, threshold=2)
+            with rapidmask.patch("transformers"):
+                assert_same(processor.post_process_instance_segmentation(given, task_type=task, threshold=2), expected)
+
+
+def test_arguments_of_other_types_are_left_to_transformers():
+    with rapidmask.patch("transformers"):
+        for owner, name, arguments, options in (
+            (MASKFORMERS[1], "panoptic", (), {"label_ids_to_fuse": np.array([1, 2])}),
+            (MASKFORMERS[1], "panoptic", (), {"label_ids_to_fuse": (i for i in (1, 2))}),
+            (EOMTS[1], "panoptic", ([(8, 8)] * 2,), {"threshold": 2, "stuff_classes": np.array([1, 2])}),
+            (MASKFORMERS[1], "instance", (), {"threshold": decimal.Decimal("0.4")}),
+            (MASKFORMERS[1], "instance", (), {"threshold": 10**400}),
+            (MASKFORMERS[1], "panoptic", (), {"label_ids_to_fuse": set(), "overlap_mask_area_threshold": 10**400}),
+        ):
+            module, _, kind = owner.partition(":")
+            processor = getattr(module_of(module), kind)(**({"size": SQUARE} if owner in EOMTS else {}))
+            assert len(getattr(processor, f"post_process_{name}_segmentation")(outputs(), *arguments, **options)) == 2
+        _, drop_in = pair(MASKFORMERS[1], "post_process_instance_segmentation")
+        with pytest.raises(NotImplementedError):
+            drop_in(outputs(), target_sizes=[(True, True)] * 2)
+    for refused in ([[0, 1]], [1]):
+        with pytest.raises(NotImplementedError):
+            ours.binary_mask_to_rle(refused)
 
 
 def test_says_that_nothing_is_fused(caplog):
@@ -389,9 +439,10 @@ def test_what_is_not_served_is_left_to_transformers():
         with pytest.raises(TypeError):
             maskformer.compute_segments(given.logits[0].sigmoid(), torch.ones(12), torch.arange(12))
         merged = given.logits[0].sigmoid(), torch.ones(12)
-        for labels in (torch.arange(12.0), torch.arange(12) > 5):
-            found = maskformer.compute_segments(*merged, labels, label_ids_to_fuse=set())
+        for labels in (torch.arange(12.0), torch.arange(12) > 5, torch.arange(12) + 2**53 + 1):
+            found = maskformer.compute_segments(*merged, labels, label_ids_to_fuse={2**80})
             assert all(type(one["label_id"]) is type(labels[0].item()) for one in found[1])
+            assert {one["label_id"] for one in found[1]} <= set(labels.tolist())
         instances = maskformer.MaskFormerImageProcessorPil.post_process_instance_segmentation
         with refuses(ValueError, "return_coco_annotation and return_binary_maps can not be both set to True."):
             instances(None, outputs(), return_coco_annotation=True, return_binary_maps=True)

@@ -101,6 +101,10 @@ def test_masks_in_one_stage(owner):
     for options in ({}, {"apply_non_overlapping_constraints": True}):
         with pytest.raises(NotImplementedError):
             drop_in(logits(), SIZES, binarize=False, **options)
+    high = {"apply_non_overlapping_constraints": True, "mask_threshold": float("inf")}
+    assert_same(drop_in(logits(), SIZES, **high), upstream(logits(), SIZES, **high))
+    with pytest.raises(NotImplementedError):
+        drop_in(None, [])
     low = {"apply_non_overlapping_constraints": True, "mask_threshold": -11.0}  # where those suppressed may be above
     assert_same(drop_in(logits(), SIZES, **low), upstream(logits(), SIZES, **low))
 

@@ -19,6 +19,7 @@ from .semantic import _class_set, _size, _staged
 
 _IDS = (-(2**31), 2**31 - 1)
 _MOST_LABELS = 1 << 20  # of a class map
+_EXACT = 2**53  # labels come back as float64
 
 
 class PanopticSegment(TypedDict):
@@ -109,7 +110,7 @@ def panoptic_merge(
     scores : array of floats, shape (Q,)
         Of the queries' classes.
     labels : array of integers, shape (Q,)
-        The queries' classes.
+        The queries' classes, between -2^53 and 2^53.
     size : (int, int), optional
         Height and width of the map; by default those of the masks. Masks are resized bilinearly.
     intermediate : (int, int), optional
@@ -242,6 +243,8 @@ def _panoptic_segments(table: Any, fused: set[int], joined: bool) -> list[Panopt
         if not kept:
             continue
         _id("panoptic_merge", "ids", int(number))
+        if abs(label) >= _EXACT:
+            raise ValueError(f"panoptic_merge: labels must be between -2^53 and 2^53, got about {int(label)}")
         segment = by_id.get(int(number)) if joined else None
         if segment is not None:
             if segment["label_id"] != int(label):

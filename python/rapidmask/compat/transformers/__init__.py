@@ -19,7 +19,8 @@ subclasses that have their own way to keep masks apart (SAM 2, SAM 3), or to cut
 Differences:
 
 - Values are interpolated in float32 with other last bits: pixels of two classes that are equally likely may go
-  to the other; NaN is never the highest.
+  to the other; NaN is never the highest. Infinite logits stay so where upstream's are NaN, from resizing to a size
+  that they have already; under autocasting all is computed in float32.
 - ``max_hole_area`` and ``max_sprinkle_area`` of SAM 2's and SAM 3's ``post_process_masks``, which upstream accepts and
   ignores, work when they are above 0: as in SAM 2's own ``SAM2Transforms.postprocess_masks``, on the logits before they
   are resized, so that areas are pixels of these.

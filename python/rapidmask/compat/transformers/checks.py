@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .._tensors import is_served
 
 Size = tuple[int, int]
+_INTEGERS = 2**63
 
 
 def check_float32(*tensors: Any, ndim: int | None = None) -> None:
@@ -46,7 +47,7 @@ def sizes_of(target_sizes: Any, count: int, *, exactly: bool = False) -> list[Si
 
 def extents(size: Any) -> Size:
     """Return a height and a width of at least one pixel."""
-    if not isinstance(size, (list, tuple)) or len(size) != 2:
+    if not isinstance(size, (list, tuple)) or len(size) != 2 or any(isinstance(extent, bool) for extent in size):
         raise NotImplementedError("sizes must be pairs of integers")
     try:
         height, width = (operator.index(extent) for extent in size)
@@ -62,12 +63,17 @@ def size_of(sizes: Sequence[Size] | None, i: int) -> Size | None:
     return None if sizes is None else sizes[i]
 
 
-def class_set(classes: Iterable[Any]) -> set[int]:
-    """Return classes as a set of integers."""
+def class_set(classes: Any) -> set[int]:
+    """Return a list or set of classes as a set of integers of 64 bits."""
+    if not isinstance(classes, (frozenset, list, set, tuple)):
+        raise NotImplementedError("classes must be a list or a set")
     try:
-        return {operator.index(c) for c in classes}
+        found = {operator.index(c) for c in classes}
     except TypeError:
         raise NotImplementedError("classes must be integers") from None
+    if any(not -_INTEGERS <= c < _INTEGERS for c in found):
+        raise NotImplementedError("classes must be of 64 bits")
+    return found
 
 
 def check_helpers(processor: Any, *names: str) -> None:
@@ -82,4 +88,6 @@ def number(threshold: Any) -> float:
     """Return a threshold that is a number, infinity as the largest."""
     if not isinstance(threshold, (int, float)) or threshold != threshold:
         raise NotImplementedError("thresholds must be numbers")
+    if isinstance(threshold, int) and not -_INTEGERS <= threshold < _INTEGERS:
+        raise NotImplementedError("integers must be of 64 bits")
     return min(max(float(threshold), -sys.float_info.max), sys.float_info.max)

@@ -33,7 +33,7 @@ def post_process_semantic_segmentation(
     sizes = checks.sizes_of(target_sizes, len(logits), exactly=True)
     if return_segmentation_scores:
         raise NotImplementedError("post_process_semantic_segmentation: no scores")
-    return [semantic_argmax(one, checks.size_of(sizes, i), dtype="int64") for i, one in enumerate(logits)]
+    return [semantic_argmax(one, checks.size_of(sizes, i), dtype="int64", void=0) for i, one in enumerate(logits)]
 
 
 def replacements() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ops.panoptic import panoptic_merge
 from ...ops.semantic import semantic_argmax, semantic_from_queries
-from . import checks, instances
+from . import checks, instances, queries
 from .checks import Size
 
 _Stage = tuple[Size | None, Size | None]  # what masks are resized to, and cut to, before an image's size
@@ -65,10 +65,10 @@ def semantic_segmentation(
         sizes = _sizes_of(target_sizes, len(target_sizes))
         inputs = [_fitted(one, shortest, longest) for one in sizes]
         scores = _merged_patches(classes, masks, stage, outputs.patch_offsets, sizes, inputs)
-        return [semantic_argmax(one, size, dtype="int64") for one, size in zip(scores, sizes, strict=True)]
+        return [semantic_argmax(one, size, dtype="int64", void=0) for one, size in zip(scores, sizes, strict=True)]
     sizes = _sizes_of(target_sizes, len(masks))
     return [
-        semantic_from_queries(classes[i], masks[i], one, intermediate=stage, dtype="int64")
+        semantic_from_queries(classes[i], masks[i], one, intermediate=stage, dtype="int64", void=0)
         for i, one in enumerate(sizes)
     ]
 
@@ -140,13 +140,12 @@ def _panoptic(
     stuff: Sequence[int] | None,
 ) -> list[dict[str, Any]]:
     scores, labels = classes.softmax(dim=-1).max(-1)
-    keep = (labels != classes.shape[-1] - 1) & (scores > threshold)
-    fuse = checks.class_set(stuff or ())
+    keep = (labels != classes.shape[-1] - 1) & (scores > checks.number(threshold))
+    fuse = checks.class_set(() if stuff is None else stuff)
     results = []
     for i, kept in enumerate(keep):
-        if not bool(kept.any()):  # as upstream: of another type, and on the host
-            segmentation = masks.new_full(sizes[i], -1.0, device="cpu")
-            results.append({"segmentation": segmentation, "segments_info": []})
+        if not bool(kept.any()):
+            results.append(queries.nothing(sizes[i]))
             continue
         segmentation, segments = panoptic_merge(
             masks[i][kept],
@@ -202,7 +201,7 @@ def _instances(
             labels.new_tensor(range(len(labels))),
             scores,
             labels,
-            threshold,
+            checks.number(threshold),
             stages=[*steps, (size, None)],
             size=None,
         )
@@ -222,7 +221,7 @@ def video_semantic_segmentation(
     sizes = _sizes_of(target_sizes, len(masks))
     if return_segmentation_scores:
         raise NotImplementedError("post_process_semantic_segmentation: no scores")
-    return [semantic_from_queries(classes[i], masks[i], size, dtype="int64") for i, size in enumerate(sizes)]
+    return [semantic_from_queries(classes[i], masks[i], size, dtype="int64", void=0) for i, size in enumerate(sizes)]
 
 
 def video_panoptic_segmentation(

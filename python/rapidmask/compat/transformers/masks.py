@@ -116,7 +116,7 @@ def one_stage_masks(
 
 def _logits_of(masks: Any, original_sizes: Any) -> tuple[list[Any], list[checks.Size]]:
     sizes = [checks.extents(size) for size in _as_list(original_sizes)]
-    if len(masks) < len(sizes):
+    if not hasattr(masks, "__len__") or len(masks) < len(sizes):
         raise NotImplementedError("post_process_masks: logits for every image")
     logits = [masks[i] for i in range(len(sizes))]
     checks.check_float32(*logits, ndim=4)
@@ -139,7 +139,9 @@ def _resized(processor: Any, logits: Any, size: checks.Size, apart: bool, thresh
 
 def _separate_masks(logits: Any, size: checks.Size, threshold: float) -> Any:
     """Return masks (b, c, h, w) of which each pixel has at most one of the b, that of the highest score."""
-    above = float(np.nextafter(np.float32(threshold), np.float32(math.inf)))
+    above = math.inf
+    if threshold < float(np.finfo(np.float32).max):
+        above = float(np.nextafter(np.float32(threshold), np.float32(math.inf)))
     best = semantic_argmax(logits.transpose(0, 1), size, min_score=above, void=-1)
     return best == best.new_tensor(range(len(logits)))[:, None, None, None]
 

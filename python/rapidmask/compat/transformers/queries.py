@@ -30,6 +30,8 @@ def compute_segments(
         raise NotImplementedError("compute_segments: a score and a label for each mask, and a set of labels to fuse")
     if not str(pred_labels.dtype).removeprefix("torch.").startswith(("int", "uint")):
         raise NotImplementedError("compute_segments: labels must be integers")
+    if pred_labels.element_size() == 8 and bool((pred_labels.abs() >= 2**53).any()):
+        raise NotImplementedError("compute_segments: labels must be below 2^53")
     size = None if target_size is None else checks.extents(target_size)
     return _merged(
         mask_probs, pred_scores, pred_labels, size, mask_threshold, overlap_mask_area_threshold, label_ids_to_fuse
@@ -87,6 +89,7 @@ def semantic_of(model: Model) -> Callable[..., list[Any]]:
                 checks.size_of(sizes, i) or model.trained,
                 intermediate=model.trained,
                 dtype="int64",
+                void=0,  # where all is NaN
             )
             for i in range(len(masks))
         ]
@@ -151,12 +154,12 @@ def _segments_of_batch(
     if model.smooths:
         check_growth(masks, *(sizes or ()))
     scores, labels = classes.softmax(dim=-1).max(-1)
-    keep = (labels != classes.shape[-1] - 1) & (scores > threshold)
+    keep = (labels != classes.shape[-1] - 1) & (scores > checks.number(threshold))
     results = []
     for i, kept in enumerate(keep):
         size = checks.size_of(sizes, i) or model.trained or tuple(masks.shape[2:])
         if not bool(kept.any()):
-            results.append(_nothing(masks, size))
+            results.append(nothing(size))
             continue
         segmentation, infos = _merged(
             masks[i][kept],
@@ -190,18 +193,23 @@ def oneformer_instances_of(model: Model) -> Callable[..., list[dict[str, Any]]]:
         classes, masks = model.queries_of(outputs)
         sizes = checks.sizes_of(target_sizes, len(masks))
         check_growth(masks, *(sizes or ()))
-        if "ade20k" in self.class_info_file and not is_demo and "instance" in task_type:
+        threshold, file, metadata = checks.number(threshold), self.class_info_file, self.metadata
+        if not isinstance(file, str) or ("ade20k" in file and not is_demo and "instance" in task_type):
             raise NotImplementedError("post_process_instance_segmentation: no labels of ADE20K's things")
+        things: Any = []
+        if task_type == "panoptic":
+            things = metadata.get("thing_ids") if isinstance(metadata, dict) else None
+            if not isinstance(things, (list, tuple)):
+                raise NotImplementedError("post_process_instance_segmentation: a list of things in the metadata")
         results = []
         for i, logits in enumerate(masks):
             scores, queries, labels = instances.best_classes(classes[i])
             kept = scores > threshold if is_demo else scores == scores
             if task_type == "panoptic":
-                things = labels.new_tensor(sorted(checks.class_set(self.metadata["thing_ids"])))
-                kept = kept & (labels[:, None] == things).any(dim=1)
+                kept = kept & (labels[:, None] == labels.new_tensor(sorted(checks.class_set(things)))).any(dim=1)
             size = checks.size_of(sizes, i)
             if not bool(kept.any()):
-                results.append(_nothing(masks, size or tuple(masks.shape[2:])))
+                results.append(nothing(size or tuple(masks.shape[2:])))
                 continue
             segmentation, infos = _merged(
                 logits[queries[kept]],
@@ -243,7 +251,7 @@ def instances_of(model: Model) -> Callable[..., list[dict[str, Any]]]:
                 queries,
                 scores,
                 labels,
-                threshold,
+                checks.number(threshold),
                 stages=[] if model.trained is None else [(model.trained, None)],
                 size=checks.size_of(sizes, i),
             )
@@ -295,9 +303,11 @@ def _info(segment: PanopticSegment) -> dict[str, Any]:
     }
 
 
-def _nothing(masks: Any, size: Size) -> dict[str, Any]:
-    """Return what there is without any segment: as upstream of another type, and on the host."""
-    return {"segmentation": masks.new_full(size, -1.0, device="cpu"), "segments_info": []}
+def nothing(size: Size) -> dict[str, Any]:
+    """Return what there is without any segment: as upstream of torch's default type, and on its default device."""
+    from torch import zeros
+
+    return {"segmentation": zeros(size) - 1, "segments_info": []}
 
 
 def _annotated(model: Model, results: list[dict[str, Any]]) -> list[dict[str, Any]]:

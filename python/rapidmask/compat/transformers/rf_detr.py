@@ -30,8 +30,11 @@ def post_process_instance_segmentation(
     checks.check_float32(logits, ndim=3)
     checks.check_float32(masks, ndim=4)
     sizes = checks.sizes_of(target_sizes, len(logits))
+    if not logits.is_contiguous():
+        raise NotImplementedError("post_process_instance_segmentation: logits that upstream can view as flat")
     if logits.shape[:2] != masks.shape[:2] or (return_coco_annotation and return_binary_maps):
         raise NotImplementedError("post_process_instance_segmentation: a mask for each query, one form of the result")
+    threshold = checks.number(threshold)
     count, classes = logits.shape[1:]
     scores, pairs = logits.sigmoid().flatten(1).topk(min(count if top_k is None else top_k, count * classes), dim=1)
     results = []

@@ -61,6 +61,8 @@ def _runs_of_values(segmentation: Any) -> list[Any]:
 
 
 def _pixels(image: Any) -> Any:
+    if not hasattr(image, "dtype"):
+        raise NotImplementedError("masks and maps must be arrays")
     try:
         pixels = np.asarray(image.cpu() if hasattr(image, "cpu") else image).ravel()
     except (TypeError, RuntimeError):  # of bfloat16, or with gradients
