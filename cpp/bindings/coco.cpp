@@ -130,8 +130,9 @@ py::object area(py::handle objects) {
   CocoMasks read = masks_of("area", objects);
   read.check();
   if (!PyList_CheckExact(objects.ptr())) {
-    static const py::handle number_type = py::object(py::module_::import("numpy").attr("uint32")).release();
-    return number_type(area_of(read.masks()[0]));
+    py::array_t<std::uint32_t> number{py::array::ShapeContainer()};
+    *number.mutable_data() = area_of(read.masks()[0]);
+    return number[py::tuple()];
   }
   py::array_t<std::uint32_t> areas(static_cast<py::ssize_t>(read.masks().size()));
   std::transform(read.masks().begin(), read.masks().end(), areas.mutable_data(), area_of);

@@ -201,11 +201,10 @@ thread_local bool inside_block = false;
 
 int get_num_threads() {
   int count = num_threads.load(std::memory_order_relaxed);
-  if (count == 0) {
-    count = default_num_threads();
-    num_threads.store(count, std::memory_order_relaxed);
-  }
-  return count;
+  if (count != 0) return count;
+  const int found = default_num_threads();
+  // What another thread has set meanwhile stays.
+  return num_threads.compare_exchange_strong(count, found, std::memory_order_relaxed) ? found : count;
 }
 
 void set_num_threads(int count) { num_threads.store(count, std::memory_order_relaxed); }
