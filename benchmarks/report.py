@@ -250,18 +250,40 @@ def markdown(results: dict[str, Any], chart: str) -> str:
     return "\n".join(parts)
 
 
-def readme_block(results: dict[str, Any], path: str) -> str:
+def judged_of(results: dict[str, Any]) -> tuple[list[dict[str, Any]], list[tuple[Any, Any]], str]:
+    """Return the runs at the best level on one thread, their comparisons with the best peer, and the middle ratio."""
+    level = results["machine"]["levels"][-1]
+    runs = [run for run in results["runs"] if (run["level"], run["threads"]) == (level, 1)]
+    judged = [(row, best(row)) for run in runs for row in run["rows"] if row["peers"]]
+    return runs, judged, ratio(sorted(peer["ratio"] for _, peer in judged)[len(judged) // 2])
+
+
+def elsewhere(file: Path) -> str:
+    """Return a sentence for each other file of results beside one."""
+    told = ""
+    for other in result_files(file.parent):
+        if other != file:
+            results = json.loads(other.read_text(encoding="utf-8"))
+            _, judged, median = judged_of(results)
+            lost = sum(peer["ratio"] < 1 for _, peer in judged)
+            told += (
+                f" On a machine of level {results['machine']['levels'][-1]} it is {median} in the middle of "
+                f"{len(judged)}, and the peer is faster in {lost} "
+                f"([all](benchmarks/results/{other.stem}.md))."
+            )
+    return told
+
+
+def readme_block(results: dict[str, Any], path: str, others: str = "") -> str:
     """Return the chart of all comparisons at the best level on one thread, and which of them are lost."""
     where = results["machine"]
     level = where["levels"][-1]
-    runs = [run for run in results["runs"] if (run["level"], run["threads"]) == (level, 1)]
-    judged = [(run["family"], row, best(row)) for run in runs for row in run["rows"] if row["peers"]]
+    runs, judged, median = judged_of(results)
     lost = [
         f"{row['operation']} of {row['case']} ({ratio(peer['ratio'])} {peer['name']})"
-        for _, row, peer in judged
+        for row, peer in judged
         if peer["ratio"] < 1
     ]
-    median = sorted(peer["ratio"] for _, _, peer in judged)[len(judged) // 2]
     commits = sorted({run["commit"] + ("+" if run["dirty"] else "") for run in runs})
     when = max((run["date"] for run in runs), default="") + (", quick" if any(run["quick"] for run in runs) else "")
     return (
@@ -269,20 +291,20 @@ def readme_block(results: dict[str, Any], path: str) -> str:
         f"![A dot for each comparison, by its ratio to the fastest peer]({path}.svg)\n"
         "\n"
         f"Each dot is an operation on one input, against the fastest library that was found for it: {len(judged)} "
-        f"comparisons, {ratio(median)} in the middle. The peer is faster in {len(lost)}: {'; '.join(lost) or 'none'}. "
-        f"[All comparisons and peers, quartiles and versions]({path}.md).\n"
+        f"comparisons, {median} in the middle. The peer is faster in {len(lost)}: {'; '.join(lost) or 'none'}. "
+        f"[All comparisons and peers, quartiles and versions]({path}.md).{others}\n"
         "\n"
         f"{where['cpu']}, {where['cores']} cores, level {level}, one thread; commit {', '.join(commits)}, {when}.\n"
         f"{_END}"
     )
 
 
-def write_readme(readme: Path, results: dict[str, Any], path: str) -> None:
+def write_readme(readme: Path, results: dict[str, Any], path: str, others: str = "") -> None:
     text = readme.read_text(encoding="utf-8")
     begin, end = text.find(_BEGIN), text.find(_END)
     if not 0 <= begin < end:
         raise SystemExit(f"{readme} has no block between {_BEGIN} and {_END}")
-    readme.write_text(text[:begin] + readme_block(results, path) + text[end + len(_END) :], encoding="utf-8")
+    readme.write_text(text[:begin] + readme_block(results, path, others) + text[end + len(_END) :], encoding="utf-8")
 
 
 def result_files(folder: Path) -> list[Path]:
@@ -297,7 +319,7 @@ def write_pages(file: Path, results: dict[str, Any], readme: Path | None) -> Non
     file.with_suffix(".svg").write_text(charts.overview_of(results), encoding="utf-8")
     file.with_suffix(".md").write_text(markdown(results, f"{file.stem}.svg"), encoding="utf-8")
     if readme:
-        write_readme(readme, results, f"benchmarks/results/{file.stem}")
+        write_readme(readme, results, f"benchmarks/results/{file.stem}", elsewhere(file))
 
 
 # The command

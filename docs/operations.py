@@ -75,8 +75,6 @@ def marks(name: str) -> list[str]:
     host_only = bool({"host_backend", "_cpu"} & used) or function.__module__.endswith(".draw")
     packed, runs = forms(name)
     device = NO if host_only and not on_device else YES
-    if host_only and on_device:
-        device = "dense, packed"
     return [YES, device, YES if packed else NO, YES if runs else NO]
 
 

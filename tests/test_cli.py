@@ -366,7 +366,7 @@ def test_missing_pillow(tmp_path, capsys, monkeypatch, picture):
     monkeypatch.delitem(sys.modules, "PIL.Image")
     status, text, errors = run(capsys, "segment", picture, "--out", tmp_path / "out")
     assert (status, text) == (1, "")
-    assert errors == 'rapidmask: reading and writing pictures needs Pillow: pip install "rapidmask[cli]"\n'
+    assert errors == 'rapidmask: reading and writing pictures needs Pillow: install rapidmask with its extra "cli"\n'
     assert not (tmp_path / "out").exists()
     assert run(capsys, "info")[0] == 0
 

@@ -277,6 +277,58 @@ def test_measures_by_eye(tmp_path, capsys):
     assert run(capsys, "evaluate", tmp_path / "w.png", tmp_path / "w.png", "--json", "-")[1].startswith("{\n")
 
 
+def data_set(path, names, masks):
+    annotations = [io.coco_annotations(mask, image_id=i, first_id=i * 10)[0] for i, mask in enumerate(masks, 1)]
+    images = [{"id": i, "file_name": name, "width": 12, "height": 10} for i, name in enumerate(names, 1)]
+    io.write_coco(path, images, annotations, [{"id": 1, "name": "a"}])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("predicted", "wanted"),
+    [
+        (("photos/x/a.png", "photos/y/a.png"), ("x/a.png", "y/a.png")),
+        (("a.png", "a.jpg"), ("a.png", "a.jpg")),
+        (("scan.0001", "scan.0002"), ("scan.0001", "scan.0002")),
+        (("b.png", "a.png"), ("x/b.jpg", "y/a.jpg")),
+    ],
+)
+def test_pictures_are_compared_with_their_own(tmp_path, capsys, predicted, wanted):
+    masks = np.zeros((2, 10, 12), bool)
+    masks[0, 1:4, 1:4] = masks[1, 5:9, 2:11] = True
+    first = data_set(tmp_path / "p.json", predicted, masks)
+    second = data_set(tmp_path / "w.json", wanted, masks)
+    table = json.loads(run(capsys, "evaluate", first, second, "--json", "-")[1])
+    assert table["mean"]["iou"] == 1
+    ambiguous = data_set(tmp_path / "q.json", ("x/s.png", "y/s.png"), masks)
+    third = data_set(tmp_path / "v.json", ("s.png", "t.png"), masks)
+    status, _, errors = run(capsys, "evaluate", ambiguous, third)
+    assert status == 1
+    assert "by which they are told apart" in errors
+
+
+def test_classes_that_a_map_cannot_hold_are_refused(tmp_path, capsys):
+    masks = np.zeros((2, 10, 12), bool)
+    masks[0, 1:4, 1:4] = masks[1, 5:9, 2:11] = True
+    for number in (0, 2**32 + 1, 2**70, -1):
+        annotations = io.coco_annotations(masks, category_id=[number, 1])
+        path = tmp_path / "c.json"
+        categories = [{"id": number, "name": "cat"}, {"id": 1, "name": "dog"}]
+        io.write_coco(path, [{"id": 1, "file_name": "a.png", "width": 12, "height": 10}], annotations, categories)
+        arguments = ("convert", path, "--to", "labels", "--values", "classes", "--out", tmp_path / "maps")
+        status, _, errors = run(capsys, *arguments)
+        assert status == 1
+        assert f"must have numbers from 1 to 2147483647, since 0 is background, got {number} for 'cat'" in errors
+
+
+def test_converting_twice_into_the_folder_doubles_nothing(folder, capsys):
+    counts = [
+        run(capsys, "convert", folder, "--to", "coco", "--out", folder)[1].split(" masks")[0].split()[-1]
+        for _ in range(3)
+    ]
+    assert len(set(counts)) == 1
+
+
 def test_measures_are_the_library_s(tmp_path, capsys, rng):
     for side in ("p", "w"):
         (tmp_path / side).mkdir()
@@ -429,4 +481,4 @@ def test_without_click():
     code = "import sys; sys.modules['click'] = None; from rapidmask.cli import main; sys.exit(main(['info']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'rapidmask: the command needs click: pip install "rapidmask[cli]"\n'
+    assert done.stderr == 'rapidmask: the command needs click: install rapidmask with its extra "cli"\n'

@@ -67,8 +67,8 @@ def test_types_and_ignored_labels(backend, isa, rng, dtype, other, ignored):
         if invalid:
             with refuses(
                 ValueError,
-                f"confusion_matrix: labels must be from 0 to {classes - 1} where the target is not ignored, got "
-                f"{invalid} pixels with others",
+                f"confusion_matrix: prediction and target must hold classes from 0 to {classes - 1} where the target "
+                f"is not ignored, got others in {invalid} pixels",
             ):
                 rapidmask.confusion_matrix(prediction, target, classes, ignore_index=ignored)
 
@@ -79,7 +79,8 @@ def test_labels_beyond_int64(backend, isa):
     assert found.sum() == 0
     with refuses(
         ValueError,
-        "confusion_matrix: labels must be from 0 to 1 where the target is not ignored, got 70 pixels with others",
+        "confusion_matrix: prediction and target must hold classes from 0 to 1 where the target is not ignored, got "
+        "others in 70 pixels",
     ):
         rapidmask.confusion_matrix(labels, labels, 2, ignore_index=-1)
 

@@ -448,7 +448,7 @@ def test_the_package_needs_dask_only_where_it_is_used():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() == 'rapidmask.dask needs Dask: pip install "rapidmask[dask]"'
+    assert done.stdout.strip() == 'rapidmask.dask needs Dask: install rapidmask with its extra "dask"'
 
 
 # Processes

@@ -1,9 +1,11 @@
 """Folders to shards: contents, restarts, errors and workers that die."""
 
+import functools
 import importlib
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,70 @@ def test_shards_of_other_files_are_not_mixed_in(tmp_path):
         encode_dataset(FILES, tmp_path, segment=squares, shard_size=4, progress=False)
 
 
+def of_side(side, path):
+    return np.eye(side, dtype=np.int32)
+
+
+def test_shards_made_otherwise_are_not_mixed_in(tmp_path):
+    encode_dataset(FILES, tmp_path, segment=functools.partial(of_side, 3), progress=False)
+    with refuses(ValueError, f"encode_dataset: out holds shards with another options: '{tmp_path}'"):
+        encode_dataset(FILES, tmp_path, segment=functools.partial(of_side, 4), progress=False)
+    with refuses(ValueError, f"encode_dataset: out holds shards with another categories: '{tmp_path}'"):
+        encode_dataset(
+            FILES, tmp_path, segment=functools.partial(of_side, 3), categories=[{"id": 9, "name": "x"}], progress=False
+        )
+    (tmp_path / "files.json").write_text("[")
+    with refuses(ValueError, f"encode_dataset: out holds another files.json: '{tmp_path}'"):
+        encode_dataset(FILES, tmp_path, segment=squares, progress=False)
+
+
+@pytest.mark.parametrize("format", ["coco", "parquet"])
+def test_scores_that_are_no_numbers_are_a_file_s_error(tmp_path, format):
+    if format == "parquet":
+        pytest.importorskip("pyarrow")
+
+    def scored(path):
+        return {"masks": np.ones((1, 2, 2), bool), "scores": [float("nan") if path == FILES[1] else 0.5]}
+
+    options = {"segment": scored, "shard_size": 1, "format": format, "progress": False}
+    with refuses(ValueError, "encode_dataset: scores must be finite"):
+        encode_dataset(FILES, tmp_path, **options)
+    assert len(list(tmp_path.glob("0*"))) == len(FILES) - 1
+    assert len(encode_dataset(FILES, tmp_path, errors="skip", **options)) == len(FILES)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are of bytes there")
+def test_names_that_are_no_text(tmp_path):
+    names = [b"caf\xe9.png", os.fsdecode(b"\xff.png"), Path("a.png")]
+    shards = encode_dataset(names, tmp_path, segment=functools.partial(of_side, 2), progress=False)
+    assert [image["file_name"] for image in read(shards)[0]["images"]] == [os.fsdecode(name) for name in names]
+
+
+def test_a_picture_has_at_most_a_million_masks(tmp_path):
+    labels = np.arange(1, 1_000_003, dtype=np.int32).reshape(2, -1)
+    with refuses(ValueError, "encode_dataset: a file must have at most 1000000 masks, got 1000002"):
+        encode_dataset(["a"], tmp_path, segment=lambda path: labels, progress=False)
+
+
+class OddError(Exception):
+    """One that cannot be pickled."""
+
+    def __init__(self, code, text):
+        super().__init__(f"{code}: {text}")
+
+
+def test_errors_that_cannot_be_sent():
+    from rapidmask.dask import datasets
+
+    arguments = {"format": "coco", "errors": "raise", "categories": []}
+
+    def fails(path):
+        raise OddError(3, path)
+
+    error = datasets._encode_on_worker(["x"], 1, "nowhere", segment=fails, **arguments)
+    assert (type(error), str(error)) == (RuntimeError, "OddError: 3: x")
+
+
 def test_a_file_that_fails(tmp_path):
     def fails(path):
         if path == FILES[3]:
@@ -210,6 +276,9 @@ def test_the_command_writes_shards_and_goes_on(tmp_path, capsys, monkeypatch):
     found = [json.loads(shard.read_text()) for shard in shards]
     assert [annotation["area"] for data in found for annotation in data["annotations"]] == [24, 30, 36, 42]
     assert [entry["file_name"] for entry in found[0]["images"]] == ["photos/0.png", "photos/1.png"]
+    for next_step in (["convert", "shards", "--to", "coco", "--out", "whole.json"], ["review", "shards"]):
+        assert cli.main([*next_step, "--quiet"]) == 0, capsys.readouterr().err
+    assert [one["area"] for one in json.loads(Path("whole.json").read_text())["annotations"]] == [24, 30, 36, 42]
     times = [shard.stat().st_mtime_ns for shard in shards]
     shards[1].unlink()
     assert cli.main([*command, "--quiet"]) == 1

@@ -53,9 +53,9 @@ class Promise(NamedTuple):
     begins: tuple[str, ...] = ("{}: ",)  # with the function's name; none means that upstream's sentences are kept
 
 
-# The command line puts a file's name before what cannot be read. The operating system's errors are handed on.
+# The operating system's errors are handed on.
 PROMISES = {
-    "io": Promise((*REFUSALS, OSError), ("{}: ", "cannot be read as ")),
+    "io": Promise((*REFUSALS, OSError)),
     "compat.pycocotools": Promise((Exception,), ()),
 }
 

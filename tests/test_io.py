@@ -3,6 +3,7 @@
 import io as streams
 import json
 import os
+import pickle
 import struct
 import sys
 import warnings
@@ -106,8 +107,10 @@ def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     (tmp_path / "empty.png").write_bytes(b"")
     for name in ("text.png", "empty.png"):
-        with pytest.raises(ValueError, match=r"cannot be read as a picture \(no format that Pillow knows\)"):
+        with pytest.raises(ValueError, match="picture") as refused:
             io.read_image(tmp_path / name)
+        said = f"read_image: {str(tmp_path / name)!r} cannot be read as a picture (no format that Pillow knows)"
+        assert str(refused.value) == str(pickle.loads(pickle.dumps(refused.value))) == said
     whole = streams.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(whole, "png")
     (tmp_path / "cut.png").write_bytes(whole.getvalue()[:500])
@@ -134,7 +137,7 @@ def test_missing_pillow(monkeypatch, tmp_path):
         lambda: io.read_image(tmp_path / "p.png"),
         lambda: io.write_image("p.png", np.zeros((1, 1), np.uint8)),
     ):
-        with pytest.raises(ImportError, match=r'needs Pillow: pip install "rapidmask\[cli\]"$'):
+        with pytest.raises(ImportError, match=r'needs Pillow: install rapidmask with its extra "cli"$'):
             call()
 
 
@@ -156,6 +159,15 @@ def test_labels_as_png(tmp_path, largest, dtype):
     image = io.read_image(tmp_path / "l.png")
     assert image.dtype == dtype
     np.testing.assert_array_equal(image, labels)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".JPEG", ".bmp", ""])
+def test_formats_that_may_change_labels_are_refused(tmp_path, suffix):
+    path = tmp_path / f"labels{suffix}"
+    for write in (io.write_labels, io.write_panoptic):
+        with pytest.raises(ValueError, match=rf"^{write.__name__}: path must end in .png, .tif or .tiff, got "):
+            write(path, np.eye(3, dtype=int))
+    assert not path.exists()
 
 
 def test_more_labels_than_a_png_holds(tmp_path):

@@ -337,7 +337,7 @@ MASKS, BOXES = np.zeros((2, 3, 3), F), np.zeros((2, 4), F)
         ((MASKS > 0, BOXES, (5, 5)), {}, TypeError, "masks must be float32, float16 or bfloat16, got bool"),
         ((MASKS, BOXES[:1], (5, 5)), {}, ValueError, "boxes must have shape (2, 4), got (1, 4)"),
         ((MASKS, BOXES[:, :3], (5, 5)), {}, ValueError, "boxes must have shape (2, 4), got (2, 3)"),
-        ((MASKS, BOXES.astype(bool), (5, 5)), {}, TypeError, "boxes must be float32, got bool"),
+        ((MASKS, BOXES.astype(bool), (5, 5)), {}, TypeError, "boxes must be float32, float16 or bfloat16, got bool"),
         ((MASKS, BOXES, (5,)), {}, ValueError, "size must be two integers (H, W), got (5,)"),
         ((MASKS, BOXES, (5, -1)), {}, ValueError, "size must not be negative, got (5, -1)"),
         ((MASKS, BOXES, (2**31, 1)), {}, ValueError, "size must be at most 2^31 - 1 by 2^31 - 1, got (2147483648, 1)"),

@@ -348,9 +348,9 @@ def test_what_is_refused(backend):
     name = "decode_prototypes: "
     with refuses(TypeError, name + "prototypes must be float32, float16 or bfloat16, got float64"):
         call(prototypes.astype(np.float64), coefficients, boxes, (4, 5))
-    with refuses(TypeError, name + "coefficients must be float32, got float64"):
+    with refuses(TypeError, name + "coefficients must be float32, float16 or bfloat16, got float64"):
         call(prototypes, coefficients.astype(np.float64), boxes, (4, 5))
-    with refuses(TypeError, name + "boxes must be float32, got bool"):
+    with refuses(TypeError, name + "boxes must be float32, float16 or bfloat16, got bool"):
         call(prototypes, coefficients, boxes.astype(bool), (4, 5))
     with refuses(
         ValueError,

@@ -199,13 +199,27 @@ std::string Shape::text() const {
   return text + (rank_ == 1 ? ",)" : ")");
 }
 
+namespace {
+
+// What whoever gave such an object may have wanted.
+std::string advice_on(py::handle object) {
+  if (PyList_Check(object.ptr()) && PyList_GET_SIZE(object.ptr()) > 0) {
+    const auto first = py::reinterpret_borrow<py::object>(PyList_GET_ITEM(object.ptr(), 0));
+    if (PyDict_Check(first.ptr())) return ": RLEMasks.from_coco makes masks of COCO's dictionaries";
+  }
+  const std::string module = py::str(py::getattr(py::type::handle_of(object), "__module__", py::str("")));
+  return module.rfind("dask.", 0) == 0 ? ": rapidmask.dask has functions for Dask arrays" : "";
+}
+
+}  // namespace
+
 Array::Array(py::handle object, const char* function, const char* argument) : function_(function) {
   std::strncpy(called_function.data(), function, called_function.size() - 1);
   if (!take_numpy(object, function, argument) && !take_exchange_api(object, function, argument) &&
       !take_dlpack(object, function, argument) && !take_cuda_array_interface(object, function, argument)) {
     throw TypeError(where(function, argument) +
                     "must be an array of NumPy, torch, CuPy or another library with DLPack, got " +
-                    Py_TYPE(object.ptr())->tp_name);
+                    Py_TYPE(object.ptr())->tp_name + advice_on(object));
   }
   if (!is_served(device_)) {
     throw TypeError(where(function, argument) + "must be in host memory, or on one CUDA device with the others, got " +

@@ -41,7 +41,8 @@ struct PasteArguments {
                                   "their padding, got " + shape.text());
     }
     if (boxes.dtype() != DType::float32) {
-      throw TypeError(std::string(kPaste) + ": boxes must be float32, got " + dtype_name(boxes.dtype()));
+      throw TypeError(std::string(kPaste) + ": boxes must be float32, float16 or bfloat16, got " +
+                      dtype_name(boxes.dtype()));
     }
     if (!(boxes.shape() == Shape{view.n, 4})) {
       throw std::invalid_argument(std::string(kPaste) + ": boxes must have shape " + Shape{view.n, 4}.text() +

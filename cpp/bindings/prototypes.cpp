@@ -17,7 +17,8 @@ Array table(py::handle object, const char* name, std::int64_t columns) {
   const Array array = Array(object, kDecode, name).contiguous();
   const Shape& shape = array.shape();
   if (array.dtype() != DType::float32) {
-    throw TypeError(std::string(kDecode) + ": " + name + " must be float32, got " + dtype_name(array.dtype()));
+    throw TypeError(std::string(kDecode) + ": " + name + " must be float32, float16 or bfloat16, got " +
+                    dtype_name(array.dtype()));
   }
   if (shape.rank() != 2 || shape[1] != columns) {
     refuse(std::string(name) + " must have shape (N, " + std::to_string(columns) + "), got shape " + shape.text());

@@ -138,7 +138,7 @@ class PackedMasks:
         return int(self.data.shape[0])
 
     def __getitem__(self, index: Any) -> PackedMasks:
-        """Return the masks that an integer, slice, boolean array or list of integers selects."""
+        """Return the masks that an integer (a batch of one), slice, boolean array or list of integers selects."""
         if _is_number(index):
             i = index.__index__()
             if not -len(self) <= i < len(self):
@@ -447,7 +447,7 @@ class RLEMasks:
         return int(self.offsets.shape[0]) - 1
 
     def __getitem__(self, index: Any) -> RLEMasks:
-        """Return the masks that an integer, slice, boolean array or list of integers selects."""
+        """Return the masks that an integer (a batch of one), slice, boolean array or list of integers selects."""
         if self._buffer is not None:
             return self._settled()[index]
         if _is_number(index):

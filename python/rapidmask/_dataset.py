@@ -124,7 +124,8 @@ def picture_of(item: Annotated, folder: Path | None) -> Path:
     item : Annotated
         The masks.
     folder : Path, optional
-        Where the pictures are. Without it: beside the file of masks, or in the folder that this tells.
+        Where the pictures are. Without it: beside the file of masks, in the folder that this tells, or where they are
+        named from the current one, as in shards.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def picture_of(item: Annotated, folder: Path | None) -> Path:
         If there is none.
     """
     beside = item.source.parent
-    folders = [folder] if folder else [beside, *([beside / item.pictures] if item.pictures else [])]
+    folders = [folder] if folder else [beside, *([beside / item.pictures] if item.pictures else []), Path()]
     for place in folders:
         for name in (Path(item.name), Path(item.name.name)):
             if (place / name).is_file():

@@ -15,6 +15,17 @@ class CudaError(RuntimeError):
     """CUDA refused a call; the text is CUDA's own."""
 
 
+class UnreadableError(ValueError):
+    """A file is not what it should be: the function that read it, its path, and what is wrong (`reason`)."""
+
+    def __init__(self, function: str, path: str, reason: str) -> None:
+        super().__init__(function, path, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return "{}: {} {}".format(*self.args)
+
+
 def integers_of(values: Any, count: int) -> tuple[int, ...]:
     """Return that many integers of 64 bits; TypeError and ValueError, without a text, where there are others."""
     found = tuple(operator.index(value) for value in values)

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
+from ._errors import UnreadableError
+
 # Of the pictures that are taken from a folder.
 PICTURES = frozenset(
     (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff")
@@ -81,7 +83,9 @@ def pillow(module: str) -> Any:
     try:
         return importlib.import_module(f"PIL.{module}")
     except ImportError as error:
-        raise ImportError('reading and writing pictures needs Pillow: pip install "rapidmask[cli]"') from error
+        raise ImportError(
+            'reading and writing pictures needs Pillow: install rapidmask with its extra "cli"'
+        ) from error
 
 
 @contextlib.contextmanager
@@ -255,7 +259,7 @@ def sentence(error: BaseException, path: Path | None = None) -> str:
     elif isinstance(error, MemoryError):
         text = "not enough memory" + (f" ({error})" if str(error) else "")
     else:
-        text = " ".join(str(error).split())
+        text = " ".join(str(error.reason if isinstance(error, UnreadableError) else error).split())
         if not text or not isinstance(error, _TOLD):
             text = f"{type(error).__name__}{': ' if text else ''}{text}"
     return f"{shown(path)}: {text}" if path else text

@@ -15,6 +15,7 @@ import numpy as np
 from . import io
 from ._containers import RLEMasks
 from ._dataset import Annotated, coco_image
+from ._errors import shown
 from ._files import PICTURES, Found, find, within
 from .ops.rle import rle_encode, rle_encode_labels
 
@@ -23,6 +24,7 @@ Values = Literal["objects", "classes"]
 READ = ("coco", "labels", "masks", "labelme", "panoptic", "pipeline")
 WRITTEN = ("coco", "polygons", "labels", "masks", "labelme", "panoptic", "pipeline")
 REVIEW = "rapidmask review"  # what a file of decisions says it is
+_OF_SHARDS = {"shard_size", "files", "sha256"}  # keys of what a folder of shards tells of itself
 OBJECT = "object"  # the class of masks whose file names none
 _NUMBERED = re.compile(r"\d+_")
 
@@ -92,8 +94,8 @@ def read(
     if kind == "labels" or (kind is None and file.path.suffix.lower() != ".json"):
         return [_read_labels(file, values, names)]
     content = io.read_json(file.path)
-    if isinstance(content, dict) and content.get("kind") == REVIEW:
-        return []  # decisions that stand beside the masks
+    if isinstance(content, dict) and (content.get("kind") == REVIEW or content.keys() >= _OF_SHARDS):
+        return []  # decisions, or what shards are of, which stand beside the masks
     found = _kind_of(content)
     if found is None or kind not in (None, found):
         wanted = f"{kind} format" if kind else "a format of masks that is known (COCO, LabelMe or a pipeline's)"
@@ -309,6 +311,12 @@ def write_labels(stem: Path, item: Annotated, categories: Mapping[str, int], val
     """Write a map of labels: of masks, from 1 in their order; or of classes."""
     labels = item.painted()
     if values == "classes":
+        for label in item.labels:
+            if not 1 <= categories[label] < 2**31:
+                raise ValueError(
+                    f"classes of a map of labels must have numbers from 1 to 2147483647, since 0 is background, got "
+                    f"{shown(categories[label])} for {shown(label)}"
+                )
         numbers = np.array([0, *(categories[label] for label in item.labels)], np.int64)
         labels = numbers[labels].astype(np.int32)
     suffix = ".png" if int(labels.max(initial=0)) <= io.MAX_PNG_LABEL else ".tif"

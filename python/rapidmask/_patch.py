@@ -230,7 +230,8 @@ def _resolved(library: str, upstream: Upstream, force: bool) -> Iterator[_Replac
         except (AttributeError, KeyError, ImportError) as error:
             if force or (upstream.optional and isinstance(error, ImportError)):
                 continue
-            raise ImportError(f"patch: {library} must have {path}, which this installation lacks") from error
+            why = f" ({error})" if isinstance(error, ImportError) else ""
+            raise ImportError(f"patch: {library} must have {path}, which this installation lacks{why}") from error
         if isinstance(function, Around):
             function = _around(function.function, original)
         elif upstream.falls_back:

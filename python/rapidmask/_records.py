@@ -27,7 +27,9 @@ _MOST_OF_CIRCLE = 2**17  # vertices; so many keep within 3/1000 of a pixel of th
 
 
 def rle_from_labels(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], RLEMasks]:
-    """Encode every label of a map as a mask, in one pass over the pixels.
+    """Encode every label of a map as a mask, in one pass over the pixels, as `rapidmask.rle_encode_labels` does.
+
+    That function gives the masks first, then the values, and takes negative labels for labels.
 
     Parameters
     ----------

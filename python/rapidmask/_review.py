@@ -179,11 +179,18 @@ def apply(
         If a decision is about a mask that there is not.
     """
     by_mask = {(one["file"], one["name"], one["id"]): one for one in decisions}
-    used = set()
+    used: set[tuple[str, str, Any]] = set()
     changed = []
     for item in items:
         keys = [_key(item, number, by_mask) for number in item.ids]
-        used |= {key for key in keys if key is not None}
+        known = {key for key in keys if key is not None}
+        if used & known:
+            file, name, number = next(iter(used & known))
+            raise ValueError(
+                f"a decision is about mask {number} of {name} in {file}, of which there are several: "
+                "give the files of one of them"
+            )
+        used |= known
         found = [None if key is None else by_mask[key] for key in keys]
         kept = [
             i for i, one in enumerate(found) if (one["decision"] == "accept" if one is not None else not accepted_only)

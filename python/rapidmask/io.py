@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import native_byte_order
-from ._errors import shown, told
+from ._errors import UnreadableError, shown, told
 from ._files import pillow, replacing, without_warnings
 from ._records import coco_annotations, labelme_record, masks_from_coco, masks_from_labelme, rle_from_labels
 from ._results import masks_from_pipeline, pipeline_records
@@ -91,6 +91,14 @@ def _place(function: str, path: Any) -> Path:
     return place
 
 
+def _lossless(function: str, path: str | os.PathLike[str]) -> str:
+    """Return the suffix of a path whose format keeps every value."""
+    suffix = _place(function, path).suffix.lower()
+    if suffix not in (".png", ".tif", ".tiff"):
+        raise ValueError(f"{function}: path must end in .png, .tif or .tiff, got {shown(os.fspath(path))}")
+    return suffix
+
+
 def _read(function: str, path: str | os.PathLike[str], take: Callable[[Any], npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Open a picture, and return what is taken from it."""
     image_module = pillow("Image")
@@ -104,7 +112,8 @@ def _read(function: str, path: str | os.PathLike[str], take: Callable[[Any], npt
         except Exception as error:  # whatever a parser of Pillow stumbles over
             unknown = isinstance(error, image_module.UnidentifiedImageError)
             reason = "no format that Pillow knows" if unknown else told(error)
-            raise ValueError(f"cannot be read as a picture ({reason})") from error
+            what = f"cannot be read as a picture ({reason})"
+            raise UnreadableError(function, shown(os.fspath(path)), what) from error
 
 
 def read_labels(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
@@ -176,7 +185,7 @@ def write_panoptic(path: str | os.PathLike[str], segments: npt.NDArray[Any]) -> 
     Parameters
     ----------
     path : path
-        Ending in .png, or another format without loss.
+        Ending in .png, .tif or .tiff, which keep every value.
     segments : numpy.ndarray of integers, shape (H, W)
         From 0 to 16777215.
 
@@ -185,7 +194,7 @@ def write_panoptic(path: str | os.PathLike[str], segments: npt.NDArray[Any]) -> 
     TypeError
         If segments are no array of NumPy.
     ValueError
-        If segments are out of range, without pixels, or not two-dimensional.
+        If segments are out of range, without pixels, or not two-dimensional, or the path ends otherwise.
     OSError
         If the file cannot be written.
     """
@@ -195,6 +204,7 @@ def write_panoptic(path: str | os.PathLike[str], segments: npt.NDArray[Any]) -> 
         raise ValueError(f"write_panoptic: segments must be integers (H, W), got {segments.dtype} of {segments.shape}")
     if segments.size and (segments.min() < 0 or segments.max() >= 1 << 24):
         raise ValueError(f"write_panoptic: segments must be from 0 to 16777215, got {segments.min()}, {segments.max()}")
+    _lossless("write_panoptic", path)
     wide = segments.astype(np.uint32)
     _write("write_panoptic", path, np.stack([wide >> shift & 0xFF for shift in (0, 8, 16)], axis=2).astype(np.uint8))
 
@@ -319,7 +329,7 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None
     Parameters
     ----------
     path : path
-        Ending in .png, or in .tif or .tiff.
+        Ending in .png, .tif or .tiff, which keep every value.
     labels : numpy.ndarray of integers, shape (H, W)
         From 0. Up to 255 they become 8 bits, up to 65535 16 bits, and beyond that 32 bits, which only TIFF holds.
 
@@ -328,7 +338,8 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None
     TypeError
         If the labels are no array of integers.
     ValueError
-        If they are negative, not two-dimensional, without pixels, or more than the format holds.
+        If they are negative, not two-dimensional, without pixels, or more than the format holds, or the path ends
+        otherwise.
     OSError
         If the file cannot be written.
     """
@@ -339,7 +350,7 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any]) -> None
     if labels.ndim != 2:
         raise ValueError(f"write_labels: labels must have shape (H, W), got {labels.shape}")
     smallest, largest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
-    limit = 2**31 - 1 if _place("write_labels", path).suffix.lower() in (".tif", ".tiff") else MAX_PNG_LABEL
+    limit = MAX_PNG_LABEL if _lossless("write_labels", path) == ".png" else 2**31 - 1
     if smallest < 0 or largest > limit:
         found = smallest if smallest < 0 else largest
         raise ValueError(f"write_labels: labels must be from 0 to {limit} in this format, got {found}")
@@ -450,4 +461,4 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"cannot be read as JSON ({told(error)})") from error
+        raise UnreadableError("read_json", shown(os.fspath(path)), f"cannot be read as JSON ({told(error)})") from error

@@ -68,9 +68,8 @@ def test_a_version_that_is_not_known_is_refused_unless_forced(monkeypatch):
     label = scipy.ndimage.label
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.1" if name == "scipy" else version(name))
-    message = (
-        "patch: version of scipy must be of 1.13, 1.14, 1.15, 1.16, 1.17, got 99.1; force=True patches it all the same"
-    )
+    versions = "1.13, 1.14, 1.15, 1.16, 1.17, 1.18"
+    message = f"patch: version of scipy must be of {versions}, got 99.1; force=True patches it all the same"
     with refuses(ImportError, message):
         rapidmask.patch("pycocotools", "scipy")
     assert scipy.ndimage.label is label

@@ -152,4 +152,4 @@ def test_without_transformers(picture, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     status, text, errors = run(capsys, "generate", picture, "--out", tmp_path / "out")
     assert (status, text) == (1, "")
-    assert errors == 'rapidmask: models need transformers and torch: pip install "rapidmask[transformers]"\n'
+    assert errors == 'rapidmask: models need transformers and torch: install rapidmask with its extra "transformers"\n'

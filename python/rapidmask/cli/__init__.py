@@ -29,5 +29,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != "click":
             raise
-        print('rapidmask: the command needs click: pip install "rapidmask[cli]"', file=sys.stderr)
+        print('rapidmask: the command needs click: install rapidmask with its extra "cli"', file=sys.stderr)
         return 1

@@ -82,7 +82,9 @@ def _pipeline(task: str, model: str, device: str | None) -> Iterator[Any]:
         importlib.import_module("torch")
         transformers: Any = importlib.import_module("transformers")
     except ImportError as error:
-        raise ImportError('models need transformers and torch: pip install "rapidmask[transformers]"') from error
+        raise ImportError(
+            'models need transformers and torch: install rapidmask with its extra "transformers"'
+        ) from error
     transformers.utils.logging.set_verbosity(logging.CRITICAL)  # what is wrong is told in a sentence
     transformers.utils.logging.disable_progress_bar()  # of reading weights; downloads keep theirs
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

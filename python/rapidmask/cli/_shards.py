@@ -62,7 +62,7 @@ def write_shards(
     shards = encode_dataset(
         [os.fspath(file.path) for file in found],
         out,
-        segment=partial(labels_of, method, options, processes > 1),
+        segment=partial(labels_of, method, options, alone=processes > 1),
         format=format,
         shard_size=size,
         workers=processes,
@@ -78,7 +78,7 @@ def write_shards(
     return 1 if missing else 0
 
 
-def labels_of(method: str, options: Options, alone: bool, name: str) -> npt.NDArray[np.int32]:
+def labels_of(method: str, options: Options, name: str, *, alone: bool) -> npt.NDArray[np.int32]:
     """Return the labels of a picture; on one thread where other processes have the other cores."""
     if alone:
         set_num_threads(1)

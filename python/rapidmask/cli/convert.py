@@ -135,12 +135,14 @@ def command(
     items, status = read_all(
         given, source, values=values, names=read_names(names), recursive=recursive, workers=workers, quiet=quiet
     )
+    path = out if out.suffix.lower() == ".json" else out / "annotations.json"
+    if kind in ("coco", "polygons") and path not in given:  # what an earlier call wrote, found in a folder
+        items = [item for item in items if item.source.resolve() != path.resolve()]
     if decisions is not None:
         items = _review.apply(items, _review.read_decisions(decisions), accepted_only=accepted_only)
     categories = all_categories(items)
     masks = sum(len(item.masks) for item in items)
     if kind in ("coco", "polygons"):
-        path = out if out.suffix.lower() == ".json" else out / "annotations.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         _formats.write_coco(path, items, categories, polygons=kind == "polygons")
     else:

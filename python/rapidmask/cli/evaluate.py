@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import click
 from .. import _formats, io
 from .._dataset import Annotated, all_categories
 from .._evaluate import BACKGROUND, MEASURES, Evaluation, evaluate_pair
-from .._files import shown
+from .._files import PICTURES, shown
 from .._formats import Values
 from . import _options
 from ._batch import complain, run_each, say
@@ -107,16 +109,38 @@ def _pairs(
     """Return masks of the same picture, and the wanted ones that nothing is predicted for."""
     if len(predicted) == len(wanted) == 1:
         return [(predicted[0], wanted[0])], []
-    by_name = {str(item.name.with_suffix("")): item for item in predicted}
-    by_last = {item.name.stem: item for item in predicted}
+    by_name, by_last = defaultdict(list), defaultdict(list)
+    for item in predicted:
+        by_name[item.name].append(item)
+        by_last[_parts(item)[-1]].append(item)
     pairs, missing = [], []
+    wanted_by: dict[int, Annotated] = {}
     for item in wanted:
-        other = by_name.get(str(item.name.with_suffix(""))) or by_last.get(item.name.stem)
-        if other is None:
+        alike = by_name[item.name] or by_last[_parts(item)[-1]]
+        if not alike:
             missing.append(item)
-        else:
-            pairs.append((other, item))
+            continue
+        longest = max(_common_end(other, item) for other in alike)
+        nearest = [other for other in alike if _common_end(other, item) == longest]
+        if len(nearest) > 1 or id(nearest[0]) in wanted_by:
+            others = nearest if len(nearest) > 1 else [wanted_by[id(nearest[0])], item]
+            names = " and ".join(shown(str(other.name)) for other in others[:2])
+            raise ValueError(f"pictures must have names by which they are told apart, got {names} for one picture")
+        wanted_by[id(nearest[0])] = item
+        pairs.append((nearest[0], item))
     return pairs, missing
+
+
+def _parts(item: Annotated) -> tuple[str, ...]:
+    """Return folders and name of a picture, without what tells that it is one."""
+    name = item.name
+    return (name.with_suffix("") if name.suffix.lower() in PICTURES else name).parts
+
+
+def _common_end(a: Annotated, b: Annotated) -> int:
+    """Count the parts, from the last one back, that the names of two pictures share."""
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(_parts(a)[::-1], _parts(b)[::-1], strict=False))
+    return sum(1 for _ in same)
 
 
 def _lines(table: dict[str, Any]) -> list[str]:

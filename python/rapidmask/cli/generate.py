@@ -72,7 +72,7 @@ def command(
     """Find every mask of pictures, by a model of SAM's family.
 
     The model runs in transformers' pipeline for mask generation, and rapidmask makes masks of what it predicts. The
-    same files are written as by `segment`. Needs: pip install "rapidmask[transformers]"
+    same files are written as by `segment`. Needs the extra "transformers"
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``scipy.ndimage`` on binary images and label maps, as of SciPy 1.17: labels, objects, binary morphology, distances.
+"""``scipy.ndimage`` on binary images and label maps, as of SciPy 1.18: labels, objects, binary morphology, distances.
 
 The functions have SciPy's names, arguments and results, in NumPy arrays of two or three dimensions. They raise
 NotImplementedError for what they do not serve, and under `rapidmask.patch` such a call goes to SciPy's own function:
@@ -232,7 +232,7 @@ def _replacements() -> dict[str, Callable[..., Any]]:
     return {f"scipy.ndimage:{name}": globals()[name] for name in __all__}
 
 
-UPSTREAMS = {"scipy": Upstream("scipy", ("1.13", "1.14", "1.15", "1.16", "1.17"), _replacements)}
+UPSTREAMS = {"scipy": Upstream("scipy", ("1.13", "1.14", "1.15", "1.16", "1.17", "1.18"), _replacements)}
 
 
 def _masks(input: Any) -> npt.NDArray[Any]:

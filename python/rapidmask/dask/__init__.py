@@ -1,13 +1,14 @@
 """Masks larger than memory, and folders of them: the same functions on Dask arrays, on one machine or many.
 
 A function takes a Dask array (H, W) or (D, H, W) of any chunking, is lazy, and gives what the function of the same name
-in `rapidmask` gives for the whole array. Chunks in the memory of a device (CuPy) are worked on there.
+in `rapidmask` gives for the whole array, except that components are numbered chunk by chunk unless ``order="raster"``,
+and that distances have a bound. Chunks in the memory of a device (CuPy) are worked on there.
 """
 
 try:
     import dask.array  # noqa: F401
 except ImportError as error:
-    raise ImportError('rapidmask.dask needs Dask: pip install "rapidmask[dask]"') from error
+    raise ImportError('rapidmask.dask needs Dask: install rapidmask with its extra "dask"') from error
 
 from .datasets import encode_dataset
 from .filters import clear_border, fill_holes, keep_largest, remove_small_holes, remove_small_objects

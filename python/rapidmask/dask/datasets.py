@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import json
+import operator
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import io
+from .._errors import UnreadableError
 
 Format = Literal["coco", "parquet"]
 _SUFFIXES = {"coco": "json", "parquet": "parquet"}
@@ -80,8 +84,9 @@ def encode_dataset(
     -----
     A shard appears whole or not at all, and one that is there is not done again: after a stop, the same call goes on
     where it ended. What a worker that dies had written stays, what it was doing is done by another one.
-    Files that were skipped are not tried again. ``out/files.json`` tells which files the shards are of. Memory is that
-    of the masks of one shard on each worker.
+    Files that were skipped are not tried again. ``out/files.json`` tells which files the shards are of, with which
+    categories and, where ``segment`` is a `functools.partial`, its positional arguments: others are refused. Memory is
+    that of the masks of one shard on each worker.
 
     In Parquet a row has ``image_id``, ``file_name``, ``height``, ``width`` and lists with an entry for each mask:
     ``id``, ``category_id``, ``area``, ``bbox`` (x, y, width, height), ``counts`` (COCO's compressed run lengths) and
@@ -112,14 +117,16 @@ def encode_dataset(
         _pyarrow()
     if isinstance(files, (str, os.PathLike)):
         raise TypeError(f"encode_dataset: files must be a sequence of paths, got {files!r}")
-    names = [os.fspath(file) for file in files]
-    folder = Path(out)
+    names = [os.fsdecode(file) for file in files]
+    shard_size = operator.index(shard_size)
+    folder = Path(out).absolute()  # where workers find it too
     folder.mkdir(parents=True, exist_ok=True)
-    _check_same(folder, names, format, shard_size)
+    listed = [dict(category) for category in categories]
+    _check_same(folder, names, format, shard_size, listed, segment)
     count = -(-len(names) // shard_size)
     shards = [folder / f"{i:05d}-of-{count:05d}.{_SUFFIXES[format]}" for i in range(count)]
     todo = [i for i in range(count) if not shards[i].exists()]
-    arguments = {"segment": segment, "format": format, "errors": errors, "categories": [dict(c) for c in categories]}
+    arguments = {"segment": segment, "format": format, "errors": errors, "categories": listed}
     tasks = [(names[i * shard_size : (i + 1) * shard_size], 1 + i * shard_size, str(shards[i])) for i in todo]
     failure: BaseException | None = None
     with _bar(progress, count, count - len(todo)) as advance:
@@ -131,23 +138,41 @@ def encode_dataset(
     return shards
 
 
-def _check_same(folder: Path, names: list[str], format: str, shard_size: int) -> None:
-    """Write which files the shards are of, or raise if a folder holds those of others."""
+def _check_same(
+    folder: Path,
+    names: list[str],
+    format: str,
+    shard_size: int,
+    categories: list[dict[str, Any]],
+    segment: Callable[[str], Any],
+) -> None:
+    """Write which files the shards are of, and how they are made, or raise if a folder holds those of others."""
     about = {
         "format": format,
         "shard_size": shard_size,
         "files": len(names),
-        "sha256": hashlib.sha256("\0".join(names).encode()).hexdigest(),
+        "sha256": hashlib.sha256(b"\0".join(map(os.fsencode, names))).hexdigest(),
+        "categories": json.loads(json.dumps(categories)),
+        "options": _options_of(segment),
     }
     path = folder / "files.json"
     if path.exists():
-        found = json.loads(path.read_text())
+        try:
+            found = dict(json.loads(path.read_text()))
+        except ValueError:
+            raise ValueError(f"encode_dataset: out holds another files.json: {os.fspath(folder)!r}") from None
         if found != about:
             other = next((key for key in about if found.get(key) != about[key]), "files")
             raise ValueError(f"encode_dataset: out holds shards with another {other}: {os.fspath(folder)!r}")
         return
     with io.replacing(path) as file:
         file.write(json.dumps(about).encode() + b"\n")
+
+
+def _options_of(segment: Callable[[str], Any]) -> str:
+    """Return the positional arguments that `functools.partial` holds, where they have a form that stays."""
+    told = repr(segment.args) if isinstance(segment, functools.partial) else ""
+    return "" if " at 0x" in told else told
 
 
 def _each_done(
@@ -163,7 +188,7 @@ def _each_done(
         from distributed import as_completed
 
         stack.enter_context(client.as_current())
-        futures = [client.submit(_encode_shard, *task, **arguments, pure=False) for task in tasks]
+        futures = [client.submit(_encode_on_worker, *task, **arguments, pure=False) for task in tasks]
         for future in as_completed(futures):
             yield future.result() if future.status == "finished" else future.exception()
 
@@ -185,6 +210,16 @@ def _client(stack: contextlib.ExitStack, workers: int | None) -> Any:
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
     )
     return stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _encode_on_worker(*task: Any, **arguments: Any) -> BaseException | None:
+    """Do as `_encode_shard`; an error that cannot be sent becomes one that can."""
+    error = _encode_shard(*task, **arguments)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _encode_shard(
@@ -209,7 +244,10 @@ def _encode_shard(
         except Exception as error:
             if errors == "raise":
                 return error
-            skipped.append({"file_name": name, "error": f"{type(error).__name__}: {error}"})
+            kind, text = type(error).__name__, str(error)
+            if isinstance(error, UnreadableError):
+                kind, text = "ValueError", error.reason
+            skipped.append({"file_name": name, "error": f"{kind}: {text}"})
             continue
         images.append(image)
         annotations += found
@@ -236,7 +274,11 @@ def _encode_image(
         category_id=1 if ids is None else [int(number) for number in ids],
         first_id=image_id * _MASKS_PER_IMAGE + 1,
     )
+    if len(annotations) > _MASKS_PER_IMAGE:
+        raise ValueError(f"encode_dataset: a file must have at most {_MASKS_PER_IMAGE} masks, got {len(annotations)}")
     if scores is not None:
+        if not np.isfinite(np.asarray(scores, np.float64)).all():
+            raise ValueError("encode_dataset: scores must be finite")
         for annotation, score in zip(annotations, scores, strict=True):
             annotation["score"] = float(score)
     height, width = getattr(masks, "size" if hasattr(masks, "to_rle") else "shape")[-2:]

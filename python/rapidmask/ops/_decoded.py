@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, Size, check_capacity
+from .._containers import PackedMasks, RLEMasks, Size, check_capacity, encoded
 from .._errors import integers_of, shown
 from ._masks import Masks, Output, check_number, check_output, is_one_of
 
@@ -62,16 +62,21 @@ def as_extents(function: str, name: str, extents: Any) -> Size:
 
 
 def given_back(
-    result: tuple[Any, Any, Any, Any], size: Size, output: Output, return_stats: bool, capacity: int | None = None
+    function: str,
+    result: tuple[Any, Any, Any, Any],
+    size: Size,
+    output: Output,
+    return_stats: bool,
+    capacity: int | None = None,
 ) -> Masks | tuple[Masks, MaskStatistics]:
     """Return what a module made: masks of the form that was asked for, with their statistics if they were."""
     masks, areas, boxes, stability = result
     if output in ("packed", "rle"):
         if isinstance(masks, tuple):
             counts, offsets = masks
-            check_capacity("rle_encode", int(counts.shape[0]), capacity)
+            check_capacity(function, int(counts.shape[0]), capacity)
             masks = RLEMasks._wrap(counts, offsets, size)
         else:
             packed = PackedMasks._wrap(masks, size)
-            masks = packed.to_rle(capacity=capacity) if output == "rle" else packed
+            masks = encoded(masks, size[1], size, capacity, function) if output == "rle" else packed
     return (masks, MaskStatistics(areas, boxes, stability)) if return_stats else masks

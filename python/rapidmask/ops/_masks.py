@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _arrays, _dispatch
 from .._arrays import Array, HostArray
-from .._containers import PackedMasks, RLEMasks
+from .._containers import PackedMasks, RLEMasks, encoded
 from .._errors import shown
 
 Masks: TypeAlias = Any  # a dense array (..., H, W) of bool or uint8, PackedMasks or RLEMasks
@@ -162,10 +162,10 @@ def map_masks(masks: Masks, apply: Callable[[Any, Array, int | None], Array]) ->
     return packed.to_rle() if isinstance(masks, RLEMasks) else packed
 
 
-def wrap_packed(result: Array, image: Array, output: Output, capacity: int | None = None) -> Masks:
+def wrap_packed(function: str, result: Array, image: Array, output: Output, capacity: int | None = None) -> Masks:
     """Give a kernel's result the form that was asked for: dense as it is, otherwise made of packed bits."""
     if output in ("bool", "uint8"):
         return result
     height, width = image.shape[-2:]
-    packed = PackedMasks._wrap(result, (int(height), int(width)))
-    return packed if output == "packed" else packed.to_rle(capacity=capacity)
+    size = int(height), int(width)
+    return PackedMasks._wrap(result, size) if output == "packed" else encoded(result, size[1], size, capacity, function)

@@ -95,8 +95,8 @@ def _counted(
 def _check_none(num_classes: int, invalid: HostArray) -> None:
     if invalid[0]:
         raise ValueError(
-            f"confusion_matrix: labels must be from 0 to {num_classes - 1} where the target is not ignored, got "
-            f"{int(invalid[0])} pixels with others"
+            f"confusion_matrix: prediction and target must hold classes from 0 to {num_classes - 1} where the target "
+            f"is not ignored, got others in {int(invalid[0])} pixels"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._containers import PackedMasks, RLEMasks, _as_size, check_capacity
+from .._containers import PackedMasks, RLEMasks, _as_size, check_capacity, encoded
 from .._errors import shown
 from ._masks import (
     Masks,
@@ -79,7 +79,8 @@ def paste_masks(
     return_stats : bool
         Whether to return areas and bounding boxes too.
     out : array, optional
-        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S)
+        as `PackedMasks` has them: rows of S = 8 * ceil(W / 64) bytes, 0 past the width.
     capacity : int, optional
         With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
         `rle_encode`.
@@ -159,5 +160,5 @@ def paste_masks(
         pasted, areas, found = module.paste_masks(masks, boxes, *rule, form, with_stats, out)
         if form == "packed":
             packed = PackedMasks._wrap(pasted, (height, width))
-            pasted = packed.to_rle(capacity=most) if output == "rle" else packed
+            pasted = encoded(pasted, width, packed.size, most, "paste_masks") if output == "rle" else packed
     return (pasted, PasteStatistics(areas, found)) if with_stats else pasted

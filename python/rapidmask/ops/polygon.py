@@ -148,7 +148,10 @@ def masks_to_polygons(
     order: the last component in raster order comes first. "external" is ``RETR_EXTERNAL``, "tree" ``RETR_TREE``;
     ``simplify`` is ``CHAIN_APPROX_SIMPLE``, else ``CHAIN_APPROX_NONE``. OpenCV gives arrays of shape (K, 1, 2) and a
     hierarchy of shape (1, B, 4), or None where there is none. A border runs through the centres of its pixels, so that
-    a polygon's area is less than its mask's; ``polygons_to_masks`` with ``rule="opencv"`` gives the mask back.
+    a polygon's area is less than its mask's: ``polygons_to_masks`` with ``rule="opencv"`` gives a mask without holes
+    back, and any mask from ``[tree.polygons for tree in masks_to_polygons(masks, mode="tree")]``; by COCO's rule half a
+    pixel is lost on each side. For COCO's JSON use `io.coco_annotations` with ``segmentation="polygons"``, whose
+    outlines run along the edges of pixels.
 
     Borders are found from the ends of runs, not from pixels, so that cost grows with the number of runs. Arrays of one
     call are views of one. Memory is some 16 bytes a run and the points. Masks are spread over the threads.

@@ -75,8 +75,8 @@ def decode_prototypes(
         of the box, scaled to the grid, are 0.
     letterbox : (int, int), optional
         Height and width of the padded model input, if the picture was put into its middle. The padding is cut from the
-        prototypes before they are resized, as ultralytics does it: on their own grid, so that the values matter for
-        ``pre_upsample="auto"`` alone.
+        prototypes before they are resized, as ultralytics does it. Where it lies is computed on the prototypes' own
+        grid from the sizes of grid and picture; the two numbers are used by ``pre_upsample="auto"`` alone.
     pre_upsample : int or "auto"
         A factor by which prototypes are resized before the padding is cut. "auto" is that of ultralytics'
         ``process_mask_native``: 1, 2 or 4, so that the padding of the model input is whole numbers.
@@ -89,7 +89,8 @@ def decode_prototypes(
     offset : float
         That of the stability score.
     out : array, optional
-        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S)
+        as `PackedMasks` has them: rows of S = 8 * ceil(W / 64) bytes, 0 past the width.
     capacity : int, optional
         With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
         `rle_encode`.
@@ -168,4 +169,4 @@ def decode_prototypes(
         result = module.decode_prototype_runs(*given, reach)
     else:
         result = module.decode_prototypes(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, with_stats, most)
+    return given_back("decode_prototypes", result, (height, width), output, with_stats, most)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -23,10 +23,9 @@ def rle_encode(masks: Masks, *, capacity: SupportsIndex | None = None) -> RLEMas
     masks : array of bool or uint8, shape (..., H, W), or PackedMasks or RLEMasks
         Any non-zero value is foreground. Leading dimensions become one.
     capacity : int, optional
-        How many runs all masks have together at most. On a device there is then room for so many and nobody waits for
-        their number: the last offset, which may be more. Where it is, `RLEMasks.overflowed` tells so on the device,
-        and whatever brings the masks to the host raises. On the host the runs are counted and arrays have their exact
-        size.
+        The most runs that all masks together have. On a device, memory for so many is reserved, and the call does not
+        wait for their number. If there are more, `RLEMasks.overflowed` is true there, and whatever brings the masks to
+        the host raises. On the host arrays have their exact size, and more runs than the capacity are an error.
 
     Returns
     -------
@@ -139,7 +138,8 @@ def rle_decode(
     crop : (x0, y0, x1, y1), optional
         The box of pixels to decode, half-open, within the masks: (0, 0, W, H) by default.
     out : array, optional
-        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S)
+        as `PackedMasks` has them: rows of S = 8 * ceil(W / 64) bytes, 0 past the width.
 
     Returns
     -------
@@ -192,6 +192,8 @@ def rle_decode(
 def _runs(function: str, rle: RLEMasks | Sequence[dict[str, Any]]) -> RLEMasks:
     if isinstance(rle, RLEMasks):
         return rle
+    if isinstance(rle, Mapping):
+        raise TypeError(f"{function}: rle must be a sequence of dictionaries, got a single one: put it into a list")
     with reported_as(function):
         return RLEMasks.from_coco(rle)
 

@@ -66,7 +66,8 @@ def threshold(
     output : {"bool", "uint8", "packed", "rle"}
         The form of the masks.
     out : array, optional
-        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S)
+        as `PackedMasks` has them: rows of S = 8 * ceil(W / 64) bytes, 0 past the width.
     capacity : int, optional
         With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
         `rle_encode`.
@@ -116,7 +117,7 @@ def threshold(
         result = _dispatch.backend(x).threshold(x, value, op, output, out)
     if output == "bool" and capacity is None:
         return result
-    return wrap_packed(result, x, output, as_capacity("threshold", output, capacity))
+    return wrap_packed("threshold", result, x, output, as_capacity("threshold", output, capacity))
 
 
 def hysteresis_threshold(x: Array, low: Any, high: Any, *, connectivity: int = 8) -> Array:

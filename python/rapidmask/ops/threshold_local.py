@@ -239,4 +239,4 @@ def adaptive_threshold(
     shift = as_number("adaptive_threshold", "offset", offset)
     form = "packed" if output == "rle" else output
     result = _dispatch.backend(image).adaptive_threshold(image, height, width, method, shift, op, form, out)
-    return wrap_packed(result, image, output)
+    return wrap_packed("adaptive_threshold", result, image, output)

@@ -25,8 +25,9 @@ def threshold_otsu(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -69,8 +70,9 @@ def threshold_li(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -113,8 +115,9 @@ def threshold_yen(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -157,8 +160,9 @@ def threshold_isodata(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -201,8 +205,9 @@ def threshold_triangle(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -245,8 +250,9 @@ def threshold_mean(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -288,8 +294,9 @@ def threshold_minimum(image: Array, *, check: bool = True) -> Any:
     image : array of integers or floats, shape (..., H, W)
         One image, or a batch.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------
@@ -336,8 +343,9 @@ def threshold_multiotsu(image: Array, *, classes: int = 3, check: bool = True) -
     classes : int
         Number of classes, at least 2.
     check : bool
-        Whether an image that has no value is an error, to learn which a call on a device waits. Otherwise its value is
-        NaN. Integers that span too much are refused in any case.
+        Whether to raise for an image that has no threshold, such as one of NaN or of too few levels; on a device the
+        call then waits for the result. With False such an image gets NaN, and nothing waits. Images without pixels, and
+        integers that span too much, are refused in any case.
 
     Returns
     -------

@@ -52,7 +52,8 @@ def upsample_masks(
     offset : float
         That of the stability score.
     out : array, optional
-        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S).
+        Where to write: C-contiguous, of the result's type and shape. Not with "rle"; with "packed" the bits (N, H, S)
+        as `PackedMasks` has them: rows of S = 8 * ceil(W / 64) bytes, 0 past the width.
     capacity : int, optional
         With "rle": how many runs all masks have together at most, for which a device need not be waited for; see
         `rle_encode`.
@@ -115,4 +116,4 @@ def upsample_masks(
         result = module.upsample_runs(*given, reach)
     else:
         result = module.upsample_masks(*given, "packed" if output == "rle" else output, reach, out)
-    return given_back(result, (height, width), output, with_stats, most)
+    return given_back("upsample_masks", result, (height, width), output, with_stats, most)
