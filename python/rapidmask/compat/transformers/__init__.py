@@ -28,6 +28,8 @@ Differences:
 - `compute_segments` leaves its ``mask_probs`` as they are, where upstream's multiplies them by the scores.
 - Of tensors on a device, instances of MaskFormer and Mask2Former are given on the host, where upstream's raises.
 - Rows of more than 32,767 pixels do not overflow in stability scores.
+- Helpers that someone puts in the place of a module's own (``remove_low_and_no_objects``) are not asked; those of
+  subclasses are.
 """
 
 from __future__ import annotations
