@@ -250,10 +250,17 @@ def test_pages_and_reports_that_cannot_be_written(tmp_path, capsys):
 # Programs that end early
 
 
+START = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background inherits as ignored
+runpy.run_module("rapidmask", run_name="__main__", alter_sys=True)
+"""
+
+
 def start(*arguments):
     """Start the command as a process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "rapidmask", *map(str, arguments)],
+        [sys.executable, "-c", START, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -178,8 +178,9 @@ def test_lists_that_change_while_they_are_read(change):
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 import numpy as np, rapidmask
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background inherits as ignored
 masks = np.random.default_rng(0).random((4, 1500, 1500)) < 0.5
 expected = rapidmask.label(masks[:1]).max()
 print("ready", flush=True)
