@@ -291,6 +291,7 @@ def data_set(path, names, masks):
         (("a.png", "a.jpg"), ("a.png", "a.jpg")),
         (("scan.0001", "scan.0002"), ("scan.0001", "scan.0002")),
         (("b.png", "a.png"), ("x/b.jpg", "y/a.jpg")),
+        (("b.json", "a.json"), ("b.png", "a.png")),
     ],
 )
 def test_pictures_are_compared_with_their_own(tmp_path, capsys, predicted, wanted):

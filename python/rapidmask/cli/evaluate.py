@@ -20,6 +20,7 @@ from . import _options
 from ._batch import complain, run_each, say
 from .convert import read_all, read_names, values_option
 
+_SUFFIXES = PICTURES | {".json"}
 _HEADINGS = ("IoU", "Dice", "boundary IoU", "PQ", "SQ", "RQ")
 
 
@@ -132,9 +133,9 @@ def _pairs(
 
 
 def _parts(item: Annotated) -> tuple[str, ...]:
-    """Return folders and name of a picture, without what tells that it is one."""
+    """Return folders and name of a picture, without the suffix of a picture or of the file that names none."""
     name = item.name
-    return (name.with_suffix("") if name.suffix.lower() in PICTURES else name).parts
+    return (name.with_suffix("") if name.suffix.lower() in _SUFFIXES else name).parts
 
 
 def _common_end(a: Annotated, b: Annotated) -> int:
