@@ -388,11 +388,11 @@ LOGITS = np.zeros((3, 4, 5), np.float32)
             "void must be from 0 to 255 for uint8, got -1",
         ),
         (lambda: rapidmask.semantic_argmax(LOGITS, min_score=np.nan), ValueError, "min_score must not be NaN, got nan"),
-        (lambda: rapidmask.semantic_argmax(LOGITS, 5), TypeError, "size must be (height, width), got 5"),
+        (lambda: rapidmask.semantic_argmax(LOGITS, 5), ValueError, "size must be two integers (height, width), got 5"),
         (
             lambda: rapidmask.semantic_argmax(LOGITS, (-1, 5)),
             ValueError,
-            "size must be (height, width), not negative, got (-1, 5)",
+            "size must not be negative, got (-1, 5)",
         ),
         (
             lambda: rapidmask.semantic_argmax(LOGITS, intermediate=(9, 9), crop=(9, 10)),
@@ -401,8 +401,8 @@ LOGITS = np.zeros((3, 4, 5), np.float32)
         ),
         (
             lambda: rapidmask.semantic_argmax(LOGITS, intermediate=9),
-            TypeError,
-            "intermediate must be (height, width), got 9",
+            ValueError,
+            "intermediate must be two integers (height, width), got 9",
         ),
         (
             lambda: rapidmask.semantic_argmax(LOGITS[:, :0], intermediate=(4, 4)),

@@ -204,7 +204,8 @@ namespace {
 // What whoever gave such an object may have wanted.
 std::string advice_on(py::handle object) {
   if (PyList_Check(object.ptr()) && PyList_GET_SIZE(object.ptr()) > 0) {
-    const auto first = py::reinterpret_borrow<py::object>(PyList_GET_ITEM(object.ptr(), 0));
+    const auto first = py::reinterpret_steal<py::object>(PySequence_GetItem(object.ptr(), 0));
+    if (!first) throw py::error_already_set();
     if (PyDict_Check(first.ptr())) return ": RLEMasks.from_coco makes masks of COCO's dictionaries";
   }
   const std::string module = py::str(py::getattr(py::type::handle_of(object), "__module__", py::str("")));

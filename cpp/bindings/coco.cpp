@@ -21,18 +21,21 @@ PyObject* interned(const char* name) { return PyUnicode_InternFromString(name); 
 
 // An entry of a dictionary, with Python's own errors where there is none.
 py::object entry(py::handle object, PyObject* name) {
+#if !defined(Py_GIL_DISABLED)  // else another thread may drop the value that is borrowed
   if (PyDict_CheckExact(object.ptr())) {
     PyObject* value = PyDict_GetItemWithError(object.ptr(), name);
     if (value != nullptr) return py::reinterpret_borrow<py::object>(value);
     if (PyErr_Occurred() == nullptr) PyErr_SetObject(PyExc_KeyError, name);
     throw py::error_already_set();
   }
+#endif
   PyObject* value = PyObject_GetItem(object.ptr(), name);
   if (value == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(value);
 }
 
 std::int64_t extent(py::handle size, Py_ssize_t axis) {
+#if !defined(Py_GIL_DISABLED)
   if (PyList_CheckExact(size.ptr()) && PyList_GET_SIZE(size.ptr()) > axis) {  // as in almost all dictionaries
     PyObject* number = PyList_GET_ITEM(size.ptr(), axis);
     if (PyLong_CheckExact(number)) {
@@ -41,6 +44,7 @@ std::int64_t extent(py::handle size, Py_ssize_t axis) {
       if (value >= 0) return value;
     }
   }
+#endif
   const auto item = py::reinterpret_steal<py::object>(PySequence_GetItem(size.ptr(), axis));
   if (!item) throw py::error_already_set();
   const auto number = py::reinterpret_steal<py::object>(PyNumber_Long(item.ptr()));

@@ -32,6 +32,16 @@ std::uint32_t count_of(PyObject* item) {
   return static_cast<std::uint32_t>(value);
 }
 
+// A list's or tuple's items to be read one by one: the list itself, or a tuple of its own where another thread may
+// change the list meanwhile. Null with Python's error set where there are none.
+PyObject* items_of(PyObject* sequence) {
+#if defined(Py_GIL_DISABLED)
+  return PySequence_Tuple(sequence);
+#else
+  return PySequence_Fast(sequence, "");
+#endif
+}
+
 void append_counts(py::handle object, std::vector<std::uint32_t>& counts) {
   py::object numbers = py::reinterpret_borrow<py::object>(object);
   if (py::isinstance<py::array>(numbers)) {
@@ -41,6 +51,8 @@ void append_counts(py::handle object, std::vector<std::uint32_t>& counts) {
     numbers = array.attr("tolist")();
   }
   if (!PyList_Check(numbers.ptr()) && !PyTuple_Check(numbers.ptr())) throw std::invalid_argument(kNoCounts);
+  numbers = py::reinterpret_steal<py::object>(items_of(numbers.ptr()));
+  if (!numbers) throw py::error_already_set();
   const Py_ssize_t size = PySequence_Fast_GET_SIZE(numbers.ptr());
   // An element's __index__ may change the list.
   for (Py_ssize_t i = 0; i < size && i < PySequence_Fast_GET_SIZE(numbers.ptr()); ++i) {
@@ -67,7 +79,7 @@ struct Size {
 };
 
 Size size_of(py::handle size) {
-  PyObject* items = PySequence_Fast(size.ptr(), "");
+  PyObject* items = items_of(size.ptr());
   if (items == nullptr || PySequence_Fast_GET_SIZE(items) != 2) {
     PyErr_Clear();
     Py_XDECREF(items);

@@ -39,9 +39,9 @@ class AxisTable {
   std::vector<float> first_weight_, second_weight_;
 };
 
-// How many rows of the input one band takes, so that it makes some eight rows of the output.
-inline std::int64_t band_rows(std::int64_t in, std::int64_t out, std::int64_t most) {
-  return std::clamp<std::int64_t>((8 * in + out / 2) / out, 1, most);
+// How many rows of the input one band takes, at most `most`, so that it makes some `made` rows of the output.
+inline std::int64_t band_rows(std::int64_t in, std::int64_t out, std::int64_t made, std::int64_t most) {
+  return std::clamp<std::int64_t>((made * in + out / 2) / out, 1, most);
 }
 
 // Scratch for the bands that one thread makes.

@@ -18,7 +18,8 @@
 namespace rapidmask::cpu {
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 18;  // values that are read in some 50 µs
+constexpr std::int64_t kGrain = 1 << 18;   // values that are read in some 50 µs
+constexpr std::int64_t kBandOutputs = 16;  // rows of the map
 
 template <class T>
 constexpr bool kIsLogit = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>;
@@ -36,7 +37,7 @@ struct MergeMemory {
   std::vector<QueryPixels> pixels;
   std::vector<std::uint32_t> own, owns_all;
   std::vector<std::uint8_t> counts;
-  std::vector<std::int32_t> competing;
+  std::vector<std::int32_t> competing, whole;
   std::unique_ptr<float[]> rows;
   std::int64_t plane;          // room for the rows of a query
   std::int64_t end = -1;       // the row behind those that it has
@@ -50,6 +51,7 @@ struct MergeMemory {
     owns_all.resize(each + 1);
     counts.resize(each + 1);
     competing.resize(each + 1);
+    whole.resize(each);
     if (activates) rows = std::make_unique_for_overwrite<float[]>(each * static_cast<std::size_t>(plane));
   }
   void use_in(PanopticBand& band) {
@@ -59,6 +61,7 @@ struct MergeMemory {
     band.owns_all = owns_all.data();
     band.counts = counts.data();
     band.competing = competing.data();
+    band.whole = whole.data();
   }
 };
 
@@ -83,7 +86,7 @@ template <class T>
 std::vector<QueryPixels> merge(const View<const T>& planes, const float* scores, const PanopticRule& rule,
                                const View<std::int32_t>& map) {
   const AxisTable down(planes.h, map.h), across(planes.w, map.w);
-  const std::int64_t rows = band_rows(planes.h, map.h, kMostBandRows);
+  const std::int64_t rows = band_rows(planes.h, map.h, kBandOutputs, kMostBandRows);
   const std::int64_t bands = (planes.h + rows - 1) / rows;
   const std::int64_t cost = rows * planes.w * planes.n + 8 * map.w;
   const bool activates = rule.activated && !rule.activated_late;

@@ -12,6 +12,7 @@ namespace rapidmask::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 20;  // logits that are read in some 50 µs
+constexpr std::int64_t kBandOutputs = 8;  // rows of the map
 
 template <class T>
 constexpr bool kIsLogit = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_same_v<T, float>;
@@ -21,7 +22,7 @@ void interpolated_argmax(const View<const T>& logits, std::int64_t classes, cons
                          const LabelImages& labels) {
   const AxisTable down(logits.h, labels.h), across(logits.w, labels.w);
   const auto bytes = static_cast<std::int64_t>(item_size(labels.dtype));
-  const std::int64_t rows = band_rows(logits.h, labels.h, kMostBandRows);
+  const std::int64_t rows = band_rows(logits.h, labels.h, kBandOutputs, kMostBandRows);
   const std::int64_t bands = (logits.h + rows - 1) / rows;
   const std::int64_t cost = rows * logits.w * rule.count + 8 * labels.w;
   const auto argmax_band = semantic_rows().of<T>().argmax_band;

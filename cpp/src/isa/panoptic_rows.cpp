@@ -3,16 +3,10 @@
 #include "isa/panoptic_rows.hpp"
 
 #include "isa/class_tiles.hpp"
+#include "isa/sigmoid_lanes.hpp"
 
 namespace rapidmask {
 namespace {
-
-inline Floats sigmoid_of(Floats v) {
-  alignas(64) float x[kFloats];
-  store_floats(x, v);
-  for (int i = 0; i < kFloats; ++i) x[i] = portable_sigmoid(x[i]);
-  return load_floats(x);
-}
 
 // Bounds of the values of one query. Those of a score that is no number from 0 up are unknown.
 template <bool kLate>
@@ -170,35 +164,52 @@ void contest_rows(const PanopticBand& band, std::int64_t tile, const Unit& unit,
   });
 }
 
-// The queries that may have pixels in a tile, with the columns where they compete and where they own pixels.
+// The queries that may have pixels in a tile, with the columns where they compete and where they own pixels; those of
+// which all pixels are known, and which do not compete, are listed in band.whole.
+struct TileQueries {
+  std::int64_t possible, whole;
+};
 template <class T, bool kLate>
-std::int64_t find_possible(const PanopticBand& band, std::int64_t tile, LaneBits valid, Floats bound) {
+TileQueries find_possible(const PanopticBand& band, std::int64_t tile, LaneBits valid, Floats bound) {
   const PanopticRule& rule = *band.rule;
   const BandScratch& scratch = band.scratch;
+  std::int32_t* const queries = scratch.possible;
+  std::uint32_t *const competes = scratch.columns, *const owns = band.own;
+  const bool weighted = rule.weighted;
   const Floats threshold = splat_float(rule.mask_threshold);
   const Floats low = with_margin_below(threshold), high = with_margin_above(threshold);
-  std::int64_t possible = 0;
+  std::int64_t candidates = 0;
   for (std::int64_t k = 0; k < band.queries; ++k) {
-    const QueryBounds<kLate> bounds(band.scores[k]);
     const Floats probability = load_floats(scratch.bounds + k * scratch.stride + tile);
-    const Floats weight = bounds.highest_weight(probability);
-    const LaneBits competes = ~bits_of(above(bound, weight)) & valid;
-    const Floats tested = rule.weighted ? weight : probability;
-    const LaneBits owns = ~bits_of(above(low, tested)) & valid;
-    if ((competes | owns) == 0) continue;
+    const Floats weight = QueryBounds<kLate>(band.scores[k]).highest_weight(probability);
+    const LaneBits some_compete = ~bits_of(above(bound, weight)) & valid;
+    const LaneBits some_owned = ~bits_of(above(low, weighted ? weight : probability)) & valid;
+    queries[candidates] = static_cast<std::int32_t>(k);
+    competes[candidates] = some_compete;
+    owns[candidates] = some_owned;
+    candidates += (some_compete | some_owned) != 0;
+  }
+  TileQueries found{};
+  for (std::int64_t i = 0; i < candidates; ++i) {
+    const std::int32_t k = queries[i];
     LaneBits owns_all = 0;
-    if (owns != 0) {
+    if (owns[i] != 0) {
+      const QueryBounds<kLate> bounds(band.scores[k]);
       const Floats lowest = bounds.lowest_probability(lowest_in_cells(band_rows_of<T>(band, k), tile));
       // Not where the two are equal: both may be -inf, and NaN, which is not owned, has that bound.
-      owns_all = bits_of(above(rule.weighted ? bounds.lowest_weight(lowest) : lowest, high)) & owns;
+      owns_all = bits_of(above(weighted ? bounds.lowest_weight(lowest) : lowest, high)) & owns[i];
     }
-    scratch.possible[possible] = static_cast<std::int32_t>(k);
-    scratch.columns[possible] = competes;
-    band.own[possible] = owns;
-    band.owns_all[possible] = owns_all;
-    ++possible;
+    if (competes[i] == 0 && owns_all == valid) {
+      band.whole[found.whole++] = k;
+      continue;
+    }
+    queries[found.possible] = k;
+    competes[found.possible] = competes[i];
+    owns[found.possible] = owns[i];
+    band.owns_all[found.possible] = owns_all;
+    ++found.possible;
   }
-  return possible;
+  return found;
 }
 
 // The map's pixels of a unit.
@@ -206,27 +217,31 @@ template <class T, bool kLate>
 void merge_unit(const PanopticBand& band, std::int64_t tile, const Unit& unit, std::int64_t possible, LaneBits sure,
                 bool& copied) {
   const BandScratch& scratch = band.scratch;
-  const std::int64_t rows = band.bottom - band.top;
+  const std::int64_t rows = band.bottom - band.top, pixels = unit.count * rows;
   // Queries that only count what they own come first, those that compete after them, in their order.
-  std::int64_t counting = 0, competing = 0, last = -1;
-  for (std::int64_t i = 0; i < possible; ++i) {
-    const std::int32_t k = scratch.possible[i];
-    const bool competes = (scratch.columns[i] & unit.cells) != 0;
-    const bool owns_all = (unit.cells & ~band.owns_all[i]) == 0;
-    const bool counts = !owns_all && (band.own[i] & unit.cells) != 0;
-    if (owns_all) band.pixels[k].own += unit.count * rows;
-    band.counts[i] = counts;
-    scratch.contest[counting] = static_cast<std::int32_t>(i);
-    counting += counts && !competes;
-    band.competing[competing] = static_cast<std::int32_t>(i);
-    competing += competes;
-    if (competes) last = i;
+  std::int64_t counting = 0, competing = 0;
+  {
+    const std::int32_t* const queries = scratch.possible;
+    const std::uint32_t *const columns = scratch.columns, *const own = band.own, *const own_all = band.owns_all;
+    std::int32_t *const contest = scratch.contest, *const competitors = band.competing;
+    std::uint8_t* const counted = band.counts;
+    QueryPixels* const counts_of = band.pixels;
+    for (std::int64_t i = 0; i < possible; ++i) {
+      const bool competes = (columns[i] & unit.cells) != 0, owns_all = (unit.cells & ~own_all[i]) == 0;
+      const bool counts = !owns_all & ((own[i] & unit.cells) != 0);
+      counts_of[queries[i]].own += owns_all ? pixels : 0;
+      counted[i] = counts;
+      contest[counting] = competitors[competing] = static_cast<std::int32_t>(i);
+      counting += counts & !competes;
+      competing += competes;
+    }
   }
   if (competing == 1 && (unit.cells & ~sure) == 0) {  // where one query is left, whose pixels need no look
+    const std::int32_t last = band.competing[0];
     const bool owned = (unit.cells & ~band.owns_all[last]) == 0;
     if (owned || (band.own[last] & unit.cells) == 0) {
       const std::int32_t k = scratch.possible[last], code = 2 * k + owned;
-      (owned ? band.pixels[k].inner : band.pixels[k].outer) += unit.count * rows;
+      (owned ? band.pixels[k].inner : band.pixels[k].outer) += pixels;
       for (std::int64_t y = band.top; y < band.bottom; ++y) {
         std::int32_t* to = band.codes + y * band.width + unit.x;
         for (int i = 0; i < unit.count; ++i) to[i] = code;
@@ -260,32 +275,23 @@ void merge_tiles(const PanopticBand& band) {
       return bounds.lowest_weight(bounds.lowest_probability(lowest_in_cells(band_rows_of<T>(band, k), tile)));
     });
     const LaneBits sure = bits_of(at_least(bound, splat_float(-kGreatestFloat)));
-    const std::int64_t possible = find_possible<T, kLate>(band, tile, valid, bound);
+    const TileQueries queries = find_possible<T, kLate>(band, tile, valid, bound);
+    const std::int64_t begin = x;
     bool copied = false;
     for (;;) {
       const Unit unit = unit_at(band.across, x, band.width, tile);
       if (unit.count == 0) break;
       x += unit.count;
-      merge_unit<T, kLate>(band, tile, unit, possible, sure, copied);
+      merge_unit<T, kLate>(band, tile, unit, queries.possible, sure, copied);
     }
+    const std::int64_t pixels = (x - begin) * (band.bottom - band.top);
+    for (std::int64_t i = 0; i < queries.whole; ++i) band.pixels[band.whole[i]].own += pixels;
   }
 }
 
 template <class T>
 void merge_band(const PanopticBand& band) {
   band.rule->activated_late ? merge_tiles<T, true>(band) : merge_tiles<T, false>(band);
-}
-
-template <class T>
-void activate(const T* logits, std::int64_t count, float* probabilities) {
-  if constexpr (std::is_same_v<T, Half>) {
-    std::int64_t i = 0;
-    for (; i + kFloats <= count; i += kFloats) store_floats(probabilities + i, load_floats(logits + i));
-    for (; i < count; ++i) probabilities[i] = as_float(logits[i]);
-    for (i = 0; i < count; ++i) probabilities[i] = portable_sigmoid(probabilities[i]);
-  } else {
-    for (std::int64_t i = 0; i < count; ++i) probabilities[i] = portable_sigmoid(as_float(logits[i]));
-  }
 }
 
 void number(std::int32_t* codes, std::int64_t count, const std::int32_t* ids) {
@@ -360,7 +366,7 @@ void non_overlapping(const T* scores, std::int64_t objects, std::int64_t plane, 
 }
 
 template <class T>
-constexpr QueryRows<T> kQueryRows{merge_band<T>, activate<T>, non_overlapping<T>};
+constexpr QueryRows<T> kQueryRows{merge_band<T>, activate_values<T>, non_overlapping<T>};
 
 }  // namespace
 

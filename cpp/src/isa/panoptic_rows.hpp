@@ -32,6 +32,7 @@ struct PanopticBand {
   std::uint32_t* owns_all;  // where it owns all
   std::uint8_t* counts;     // whether it counts its own pixels in a unit
   std::int32_t* competing;  // as scratch.contest
+  std::int32_t* whole;      // queries that own all pixels of a tile and compete for none
 };
 
 template <class T>

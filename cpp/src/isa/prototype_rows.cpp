@@ -3,6 +3,7 @@
 #include "isa/prototype_rows.hpp"
 
 #include "isa/blocks.hpp"
+#include "isa/sigmoid_lanes.hpp"
 
 namespace rapidmask {
 namespace {
@@ -49,9 +50,7 @@ void combine(const float* planes, std::int64_t stride, const float* coefficients
   combine_rows<1>(planes, stride, coefficients, channels, n, to, to_stride);
 }
 
-void sigmoid(float* values, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) values[i] = portable_sigmoid(values[i]);
-}
+void sigmoid(float* values, std::int64_t n) { activate_values(values, n, values); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include "isa/bits.hpp"
 #include "isa/blocks.hpp"
+#include "isa/sigmoid_lanes.hpp"
 #include "isa/streams.hpp"
 #include "isa/sure_blocks.hpp"
 #include "isa/whole_rows.hpp"
@@ -17,7 +18,7 @@ template <class T>
 void values_of(const T* from, std::int64_t n, Activation activation, float* to) {
   const float* row = widen(from, n, to);
   if (activation == Activation::sigmoid) {
-    for (std::int64_t i = 0; i < n; ++i) to[i] = portable_sigmoid(row[i]);
+    activate_values(row, n, to);
   } else if (row != to) {
     std::memcpy(to, row, static_cast<std::size_t>(n) * sizeof *to);
   }

@@ -3,6 +3,7 @@
 #include "isa/semantic_rows.hpp"
 
 #include "isa/class_tiles.hpp"
+#include "isa/sigmoid_lanes.hpp"
 
 namespace rapidmask {
 namespace {
@@ -249,9 +250,8 @@ void scores(const T* masks, std::int64_t q, std::int64_t plane, const float* pro
             std::int64_t begin, std::int64_t count, float* buffer, float* scores) {
   for (std::int64_t i = 0; i < q; ++i) {
     float* sigmoids = buffer + i * kScorePixels;
-    for (std::int64_t x = 0; x < count; ++x) sigmoids[x] = as_float(masks[i * plane + begin + x]);
+    activate_values(masks + i * plane + begin, count, sigmoids);
     for (std::int64_t x = count; x < kScorePixels; ++x) sigmoids[x] = 0;
-    for (std::int64_t x = 0; x < kScorePixels; ++x) sigmoids[x] = portable_sigmoid(sigmoids[x]);
   }
   float sums[kSumClasses * kScorePixels];
   float* const to[] = {sums, sums + kScorePixels, sums + 2 * kScorePixels, sums + 3 * kScorePixels};
@@ -319,7 +319,7 @@ void mark_possible(const QueryBand& band, std::int64_t tile) {
 
 std::int64_t query_scores(const QueryBand& band) {
   const std::int64_t values = band.q * band.rows * band.stride, tiles = band.stride / kQueryTile;
-  for (std::int64_t i = 0; i < values; ++i) band.masks[i] = portable_sigmoid(band.masks[i]);
+  activate_values(band.masks, values, band.masks);
   for (std::int64_t t = 0; t < tiles; ++t) mark_possible(band, t * kQueryTile);
   const ClassRule& rule = *band.rule;
   std::int64_t count = 0;

@@ -70,10 +70,10 @@ bool all_set(const std::uint64_t* bits, std::int64_t begin, std::int64_t end) {
 #if defined(__AVX2__)
 // For as many blocks as a vector has lanes, whose columns are in one window each: bit i of the results tells whether
 // all columns of block i are set. A lane takes the two words, of 16 or 32 bits, where its columns begin.
-using Ints [[gnu::vector_size(4 * kBlock)]] = std::uint32_t;
+using Windows [[gnu::vector_size(4 * kBlock)]] = std::uint32_t;
 
-inline Ints load_ints(const void* from) {
-  Ints lanes;
+inline Windows load_windows(const void* from) {
+  Windows lanes;
   std::memcpy(&lanes, from, sizeof lanes);
   return lanes;
 }
@@ -82,21 +82,21 @@ void sure_in_windows(const ColumnBlocks& columns, std::int64_t block, std::int64
                      std::int64_t bit_words, std::uint32_t& foreground, std::uint32_t& background) {
   const std::int64_t base = (columns.begin[block] - origin) & ~31;
   const auto start = static_cast<std::uint32_t>(origin + base);
-  const Ints begin = load_ints(columns.begin + block) - start;
-  const Ints count = load_ints(columns.end + block) - start - begin;
-  const Ints wanted = ((Ints{} + 1) << count) - 1;
+  const Windows begin = load_windows(columns.begin + block) - start;
+  const Windows count = load_windows(columns.end + block) - start - begin;
+  const Windows wanted = ((Windows{} + 1) << count) - 1;
   const auto all = [&](const std::uint64_t* row) {
-    const Ints words = load_ints(reinterpret_cast<const std::uint8_t*>(row) + base / 8);
+    const Windows words = load_windows(reinterpret_cast<const std::uint8_t*>(row) + base / 8);
 #if defined(__AVX512BW__)
-    const Ints word = begin >> 4, pair = word | (word + 1) << 16;
-    const auto windows = (Ints)_mm512_maskz_permutexvar_epi16(~__mmask32{0}, (__m512i)pair, (__m512i)words);
-    const Ints missing = ~(windows >> (begin & 15)) & wanted;
+    const Windows word = begin >> 4, pair = word | (word + 1) << 16;
+    const auto shifted_in = (Windows)_mm512_maskz_permutexvar_epi16(~__mmask32{0}, (__m512i)pair, (__m512i)words);
+    const Windows missing = ~(shifted_in >> (begin & 15)) & wanted;
     return static_cast<std::uint32_t>(_mm512_testn_epi32_mask((__m512i)missing, (__m512i)missing));
 #else
-    const Ints word = begin >> 5, next = word + 1, shift = begin & 31;
-    const auto low = (Ints)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)word);
-    const auto high = (Ints)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)next);
-    const Ints missing = ~(low >> shift | high << 1 << (31 - shift)) & wanted;
+    const Windows word = begin >> 5, next = word + 1, shift = begin & 31;
+    const auto low = (Windows)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)word);
+    const auto high = (Windows)_mm256_permutevar8x32_epi32((__m256i)words, (__m256i)next);
+    const Windows missing = ~(low >> shift | high << 1 << (31 - shift)) & wanted;
     return static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)(missing == 0)));
 #endif
   };

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from .._errors import integers_of, shown
+from .._errors import shown
+from ._decoded import as_extents
 from ._masks import check_integer, check_number, reported_as
 
 LabelType: TypeAlias = Literal["uint8", "int16", "int32", "int64"]
@@ -298,10 +299,7 @@ def _label_type(function: str, dtype: Any) -> LabelType:
 def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int], argument: str = "size") -> tuple[int, int]:
     if size is None:
         return own
-    try:
-        rows, columns = integers_of(size, 2)
-    except (TypeError, ValueError):
-        raise TypeError(f"{function}: {argument} must be (height, width), got {shown(size)}") from None
+    rows, columns = as_extents(function, argument, size)
     if rows < 0 or columns < 0:
-        raise ValueError(f"{function}: {argument} must be (height, width), not negative, got {shown(size)}")
+        raise ValueError(f"{function}: {argument} must not be negative, got {(rows, columns)}")
     return rows, columns
