@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "isa/class_bands.hpp"
+#include "line_vector.hpp"
 
 namespace rapidmask {
 
@@ -35,8 +36,8 @@ class AxisTable {
 
  private:
   std::int64_t size_;
-  std::vector<std::int32_t> first_, second_;
-  std::vector<float> first_weight_, second_weight_;
+  LineVector<std::int32_t> first_, second_;
+  LineVector<float> first_weight_, second_weight_;
 };
 
 // How many rows of the input one band takes, at most `most`, so that it makes some `made` rows of the output.
@@ -46,8 +47,9 @@ inline std::int64_t band_rows(std::int64_t in, std::int64_t out, std::int64_t ma
 
 // Scratch for the bands that one thread makes.
 struct BandMemory {
-  std::vector<float> bounds, leading, rows, along;
-  std::vector<std::int32_t> leader, possible, contest;
+  LineVector<float> bounds, leading, rows, along;
+  LineVector<std::int32_t> leader;
+  std::vector<std::int32_t> possible, contest;
   std::vector<std::uint32_t> columns;
   BandScratch scratch{};
 

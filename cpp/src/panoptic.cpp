@@ -3,7 +3,6 @@
 #include "rapidmask/panoptic.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <mutex>
 #include <numeric>
 #include <vector>
@@ -38,7 +37,7 @@ struct MergeMemory {
   std::vector<std::uint32_t> own, owns_all;
   std::vector<std::uint8_t> counts;
   std::vector<std::int32_t> competing, whole;
-  std::unique_ptr<float[]> rows;
+  LineVector<float> rows;
   std::int64_t plane;          // room for the rows of a query
   std::int64_t end = -1;       // the row behind those that it has
   std::int64_t last_rows = 0;  // how many these are
@@ -52,7 +51,7 @@ struct MergeMemory {
     counts.resize(each + 1);
     competing.resize(each + 1);
     whole.resize(each);
-    if (activates) rows = std::make_unique_for_overwrite<float[]>(each * static_cast<std::size_t>(plane));
+    if (activates) rows.resize(each * static_cast<std::size_t>(plane));
   }
   void use_in(PanopticBand& band) {
     band.pixels = pixels.data();
@@ -72,13 +71,13 @@ QueryPlanes activated_rows(const View<const T>& planes, std::int64_t row, std::i
   const std::int64_t had = goes_on ? planes.w : 0;
   const auto activate = panoptic_rows().of<T>().activate;
   for (std::int64_t k = 0; k < planes.n; ++k) {
-    float* rows = memory.rows.get() + k * memory.plane;
+    float* rows = memory.rows.data() + k * memory.plane;
     if (goes_on) std::copy_n(rows + (memory.last_rows - 1) * planes.w, planes.w, rows);
     activate(planes.image(k) + row * planes.w + had, count * planes.w - had, rows + had);
   }
   memory.end = row + count;
   memory.last_rows = count;
-  return {memory.rows.get(), memory.plane, planes.w, count};
+  return {memory.rows.data(), memory.plane, planes.w, count};
 }
 
 // The map of codes, and the pixels of each query.

@@ -82,7 +82,7 @@ std::vector<float> probabilities_of(const Image& class_logits) {
 
 // Scratch for the bands of queries that one thread makes.
 struct QueryMemory {
-  std::vector<float> masks, scores, tile, bounds, resized;
+  LineVector<float> masks, scores, tile, bounds, resized;
   std::vector<std::uint8_t> possible;
   std::vector<std::int32_t> left, first, second;
   BandMemory band;
@@ -132,7 +132,7 @@ void semantic_scores(const Context&, const Image& class_logits, const Image& mas
       const auto write_scores = semantic_rows().of<T>().scores;
       const std::int64_t grain = (1 << 21) / std::max<std::int64_t>(1, kScorePixels * q * classes);
       parallel_for(n * blocks, std::max<std::int64_t>(1, grain), [&](std::int64_t begin, std::int64_t end) {
-        std::vector<float> buffer(static_cast<std::size_t>(q * kScorePixels));
+        LineVector<float> buffer(static_cast<std::size_t>(q * kScorePixels));
         for (std::int64_t i = begin; i < end; ++i) {
           const std::int64_t image = i / blocks, first = i % blocks * kScorePixels;
           write_scores(masks + image * q * plane, q, plane, probabilities.data() + image * q * classes, classes, first,
@@ -226,7 +226,7 @@ void resize_planes(const Context&, const Image& planes, std::int64_t height, std
     if constexpr (kIsLogit<T>) {
       const View<const T> given = planes.as<T>();
       parallel_for_each(resized.n, resized.image_size(), 1 << 16, [&](std::int64_t i) {
-        std::vector<float> buffer(static_cast<std::size_t>(2 * (resized.w + 16)));
+        LineVector<float> buffer(static_cast<std::size_t>(2 * (resized.w + 16)));
         semantic_rows().of<T>().resize(given.image(i), given.w, down.taps(), across.taps(), resized.h, resized.w,
                                        resized.w, buffer.data(), resized.image(i));
       });
