@@ -322,6 +322,24 @@ def test_classes_that_a_map_cannot_hold_are_refused(tmp_path, capsys):
         assert f"must have numbers from 1 to 2147483647, since 0 is background, got {number} for 'cat'" in errors
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_scores_that_are_no_numbers_name_the_file(tmp_path, capsys, number):
+    annotations = io.coco_annotations(np.ones((2, 3, 4), bool))
+    annotations[1]["score"] = "X"
+    path = tmp_path / "c.json"
+    io.write_coco(path, [{"id": 1, "file_name": "a.png", "width": 4, "height": 3}], annotations, [])
+    path.write_text(path.read_text().replace('"X"', number))
+    pipeline = tmp_path / "p.json"
+    io.write_json(pipeline, io.pipeline_records(np.ones((1, 3, 4), bool), ["cat"], [0.5]))
+    pipeline.write_text(pipeline.read_text().replace("0.5", number))
+    for given, place in ((path, "annotations[1]"), (pipeline, "masks_from_pipeline: results[0]")):
+        status, _, errors = run(capsys, "convert", given, "--to", "coco", "--out", tmp_path / "out.json")
+        assert status == 1
+        value = "nan" if number == "NaN" else "inf"
+        assert f"{given}: {place} must have a score that is a finite number, got {value}" in errors
+        assert not (tmp_path / "out.json").exists()
+
+
 def test_converting_twice_into_the_folder_doubles_nothing(folder, capsys):
     counts = [
         run(capsys, "convert", folder, "--to", "coco", "--out", folder)[1].split(" masks")[0].split()[-1]

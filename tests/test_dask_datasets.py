@@ -170,6 +170,46 @@ def test_a_picture_has_at_most_a_million_masks(tmp_path):
         encode_dataset(["a"], tmp_path, segment=lambda path: labels, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"shard_size": "2"}, TypeError, "shard_size must be an integer, got '2'"),
+        ({"workers": 1.5}, TypeError, "workers must be an integer, got 1.5"),
+        ({"segment": None}, TypeError, "segment must be callable, got None"),
+        ({"categories": None}, TypeError, "categories must be a sequence of mappings, got None"),
+        ({"categories": {"id": 1}}, TypeError, "categories must be a sequence of mappings, got {'id': 1}"),
+        ({"categories": [{"id": 1}, 2]}, TypeError, "categories[1] must be a mapping, got 2"),
+        ({"files": 3}, TypeError, "files must be a sequence of paths, got 3"),
+    ],
+)
+def test_arguments_of_wrong_types_are_refused_before_anything_is_written(tmp_path, arguments, error, message):
+    given = {"files": FILES, "out": tmp_path / "out", "segment": squares, "progress": False, **arguments}
+    with refuses(error, f"encode_dataset: {message}"):
+        encode_dataset(**given)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "error", "message"),
+    [
+        ({"mask": 1, "scores": 2}, TypeError, "segment must give masks, got a mapping with ['mask', 'scores']"),
+        (
+            {"masks": np.ones((2, 3, 3), bool), "scores": [0.5]},
+            ValueError,
+            "scores must be one for each mask, got shape (1,)",
+        ),
+        (
+            {"masks": np.ones((1, 3, 3), bool), "scores": 0.5},
+            ValueError,
+            "scores must be one for each mask, got shape ()",
+        ),
+    ],
+)
+def test_what_segment_gives_is_checked(tmp_path, found, error, message):
+    with refuses(error, f"encode_dataset: {message}"):
+        encode_dataset(["a"], tmp_path, segment=lambda path: found, progress=False)
+
+
 class OddError(Exception):
     """One that cannot be pickled."""
 
@@ -249,6 +289,17 @@ def test_a_worker_that_dies_loses_nothing(tmp_path):
     found = [annotation["area"] for data in read(shards) for annotation in data["annotations"]]
     assert found == [4 * side for side in range(3, 11)]
     assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_relative_folder_is_the_caller_s(tmp_path, monkeypatch):
+    distributed = importlib.import_module("distributed")
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
+        monkeypatch.chdir(tmp_path)
+        shards = encode_dataset(["3"], "out", segment=lambda path: np.eye(int(path), dtype=np.int32), progress=False)
+    assert shards == [tmp_path / "out/00000-of-00001.json"]
+    assert [annotation["area"] for annotation in read(shards)[0]["annotations"]] == [3]
 
 
 # The command

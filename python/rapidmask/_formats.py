@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import defaultdict
@@ -175,6 +176,9 @@ def _read_coco(file: Found, content: Mapping[str, Any]) -> list[Annotated]:
     of_image: dict[int, list[Any]] = defaultdict(list)
     for i, annotation in enumerate(content["annotations"]):
         of_image[_entry(annotation, "image_id", (int, str), f"annotations[{i}]")].append(annotation)
+        score = annotation.get("score")
+        if isinstance(score, float) and not math.isfinite(score):  # for which JSON has no number, but Python reads it
+            raise ValueError(f"annotations[{i}] must have a score that is a finite number, got {score}")
     info = content.get("info")
     pictures = info.get("pictures") if isinstance(info, Mapping) else None
     found = []

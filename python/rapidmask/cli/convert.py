@@ -135,6 +135,8 @@ def command(
     items, status = read_all(
         given, source, values=values, names=read_names(names), recursive=recursive, workers=workers, quiet=quiet
     )
+    if status and not items:  # a file that is there is not replaced by an empty one
+        return status
     path = out if out.suffix.lower() == ".json" else out / "annotations.json"
     if kind in ("coco", "polygons") and path not in given:  # what an earlier call wrote, found in a folder
         items = [item for item in items if item.source.resolve() != path.resolve()]

@@ -7,17 +7,17 @@ import functools
 import hashlib
 import importlib
 import json
-import operator
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .. import io
-from .._errors import UnreadableError
+from .._errors import UnreadableError, shown
+from ..ops._masks import check_integer
 
 Format = Literal["coco", "parquet"]
 _SUFFIXES = {"coco": "json", "parquet": "parquet"}
@@ -72,7 +72,7 @@ def encode_dataset(
     Raises
     ------
     TypeError
-        If ``files`` is one path, or ``segment`` gives no masks.
+        If an argument is of a wrong type, among them ``files`` that are one path, or ``segment`` gives no masks.
     ValueError
         If an argument is unknown or not positive, or ``out`` holds the shards of other files or another format.
     ImportError
@@ -110,18 +110,20 @@ def encode_dataset(
         raise ValueError(f"encode_dataset: format must be 'coco' or 'parquet', got {format!r}")
     if errors not in ("raise", "skip"):
         raise ValueError(f"encode_dataset: errors must be 'raise' or 'skip', got {errors!r}")
-    for name, value in (("shard_size", shard_size), ("workers", 1 if workers is None else workers)):
-        if value < 1:
-            raise ValueError(f"encode_dataset: {name} must be at least 1, got {value}")
+    shard_size = _positive("shard_size", shard_size)
+    workers = None if workers is None else _positive("workers", workers)
+    if not callable(segment):
+        raise TypeError(f"encode_dataset: segment must be callable, got {shown(segment)}")
+    if isinstance(categories, (str, Mapping)) or not isinstance(categories, Iterable):
+        raise TypeError(f"encode_dataset: categories must be a sequence of mappings, got {shown(categories)}")
+    listed = [_mapping("categories", i, category) for i, category in enumerate(categories)]
     if format == "parquet":
         _pyarrow()
-    if isinstance(files, (str, os.PathLike)):
-        raise TypeError(f"encode_dataset: files must be a sequence of paths, got {files!r}")
+    if isinstance(files, (str, os.PathLike)) or not isinstance(files, Iterable):
+        raise TypeError(f"encode_dataset: files must be a sequence of paths, got {shown(files)}")
     names = [os.fsdecode(file) for file in files]
-    shard_size = operator.index(shard_size)
     folder = Path(out).absolute()  # where workers find it too
     folder.mkdir(parents=True, exist_ok=True)
-    listed = [dict(category) for category in categories]
     _check_same(folder, names, format, shard_size, listed, segment)
     count = -(-len(names) // shard_size)
     shards = [folder / f"{i:05d}-of-{count:05d}.{_SUFFIXES[format]}" for i in range(count)]
@@ -136,6 +138,19 @@ def encode_dataset(
     if failure is not None:
         raise failure
     return shards
+
+
+def _positive(name: str, value: Any) -> int:
+    number = check_integer("encode_dataset", name, value)
+    if number < 1:
+        raise ValueError(f"encode_dataset: {name} must be at least 1, got {number}")
+    return number
+
+
+def _mapping(name: str, i: int, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"encode_dataset: {name}[{i}] must be a mapping, got {shown(value)}")
+    return dict(value)
 
 
 def _check_same(
@@ -265,6 +280,8 @@ def _encode_image(
     """Return COCO's entry of an image, and its annotations."""
     found = segment(name)
     given: Mapping[str, Any] = found if isinstance(found, Mapping) else {"masks": found}
+    if "masks" not in given:
+        raise TypeError(f"encode_dataset: segment must give masks, got a mapping with {shown(sorted(map(str, given)))}")
     masks, ids, scores = given["masks"], given.get("categories"), given.get("scores")
     if not (hasattr(masks, "to_rle") or hasattr(masks, "shape")):
         masks = np.asarray(masks)
@@ -277,10 +294,13 @@ def _encode_image(
     if len(annotations) > _MASKS_PER_IMAGE:
         raise ValueError(f"encode_dataset: a file must have at most {_MASKS_PER_IMAGE} masks, got {len(annotations)}")
     if scores is not None:
-        if not np.isfinite(np.asarray(scores, np.float64)).all():
+        numbers = np.asarray(scores, np.float64)
+        if numbers.shape != (len(annotations),):
+            raise ValueError(f"encode_dataset: scores must be one for each mask, got shape {numbers.shape}")
+        if not np.isfinite(numbers).all():
             raise ValueError("encode_dataset: scores must be finite")
-        for annotation, score in zip(annotations, scores, strict=True):
-            annotation["score"] = float(score)
+        for annotation, score in zip(annotations, numbers.tolist(), strict=True):
+            annotation["score"] = score
     height, width = getattr(masks, "size" if hasattr(masks, "to_rle") else "shape")[-2:]
     return {"id": image_id, "file_name": name, "height": int(height), "width": int(width)}, annotations
 
