@@ -268,7 +268,8 @@ def start(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("workers", "number", "status"), [(1, signal.SIGINT, 130), (3, signal.SIGINT, 130), (2, signal.SIGTERM, 143)]
+    ("workers", "number", "status"),
+    [(1, signal.SIGINT, 130), (3, signal.SIGINT, 130), (2, signal.SIGTERM, 143), (2, signal.SIGHUP, 129)],
 )
 def test_interrupted(tmp_path, workers, number, status):
     (tmp_path / "in").mkdir()
@@ -285,6 +286,23 @@ def test_interrupted(tmp_path, workers, number, status):
     assert "Traceback" not in errors
     assert 3 <= len(os.listdir(out)) < 1200
     assert_whole(out)
+
+
+def test_the_terminal_s_end_is_ignored_where_the_shell_says_so(tmp_path):
+    """As nohup does."""
+    (tmp_path / "in").mkdir()
+    for i in range(20):
+        write(tmp_path / "in" / f"{i}.png", side=200)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the process inherits
+    try:
+        process = start("segment", tmp_path / "in", "--out", tmp_path / "out", "--workers", 2)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(os.listdir(tmp_path / "out")) == 60
 
 
 def test_nobody_reads_what_is_printed(tmp_path):

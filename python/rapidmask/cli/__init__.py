@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0; 1 when a file could not be done; 2 for wrong arguments; 130 when interrupted, 143 when
-        terminated.
+        terminated, 129 when the terminal was closed.
     """
     try:
         from ._app import run

@@ -6,7 +6,7 @@ import importlib
 import signal
 import threading
 import warnings
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -16,6 +16,9 @@ from ._batch import complain
 _COMMANDS = (
     "segment", "label", "generate", "convert", "overlay", "review", "evaluate", "info", "bench", "completion",
 )  # fmt: skip
+
+
+_ENDS = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")}  # of a job, and of its terminal
 
 
 class _Commands(click.Group):
@@ -43,9 +46,11 @@ def command() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command, and return its exit status."""
-    before = None
+    before: dict[Any, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGTERM, _terminate)
+        for number in signal.valid_signals():
+            if number in _ENDS and signal.getsignal(number) not in (None, signal.SIG_IGN):  # nohup ignores SIGHUP
+                before[number] = signal.signal(number, _terminate)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is told in a sentence
@@ -59,8 +64,8 @@ def run(arguments: list[str]) -> int:
     except (ImportError, OSError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError) as error:
         return complain(error)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
