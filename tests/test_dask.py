@@ -179,6 +179,22 @@ def test_a_path_through_all_chunks_of_a_volume():
         assert_components(volume, (3, 2, 4), connectivity)
 
 
+def test_results_have_the_chunks_of_the_masks_without_pixels_too(rng):
+    mask = rng.random((7, 9)) < 0.5
+    parted = da.from_array(mask, chunks=((0, 3, 0, 4), (5, 4, 0)))
+    found = scaled.connected_components(parted, order="raster").labels
+    for result, expected in (
+        (scaled.label(parted, order="raster"), rapidmask.label(mask)),
+        (found, rapidmask.label(mask)),
+        (scaled.remove_small_objects(parted, 3), rapidmask.remove_small_objects(mask, 3)),
+        (scaled.keep_largest(parted, 1), rapidmask.keep_largest(mask, 1)),
+        (scaled.dilate(parted, rapidmask.square(3)), rapidmask.dilate(mask, rapidmask.square(3))),
+    ):
+        assert result.chunks == parted.chunks
+        np.testing.assert_array_equal(result.compute(), expected)
+    assert scaled.component_areas(parted).chunks == parted.chunks
+
+
 def test_chunks_without_pixels_do_not_part_components():
     parted = da.from_array(np.ones((1, 4), bool), chunks=((1,), (2, 0, 2)))
     assert 0 in parted.chunks[1]

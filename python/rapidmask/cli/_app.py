@@ -16,8 +16,6 @@ from ._batch import complain
 _COMMANDS = (
     "segment", "label", "generate", "convert", "overlay", "review", "evaluate", "info", "bench", "completion",
 )  # fmt: skip
-
-
 _ENDS = {getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")}  # of a job, and of its terminal
 
 

@@ -43,11 +43,11 @@ def check_masks(function: str, masks: Any, *, axes: int = 2) -> Array:
     return masks
 
 
-def check_components(function: str, masks: Any, connectivity: int) -> tuple[Array, int]:
-    """Return masks, and the connectivity, if they have the axes that it needs."""
+def check_components(function: str, masks: Any, connectivity: int) -> tuple[Array, int, tuple[tuple[int, ...], ...]]:
+    """Return masks without empty chunks and the connectivity, if they have the axes that it needs, and their chunks."""
     neighbours = check_connectivity(function, connectivity, volumes=True)
     masks = check_masks(function, masks, axes=2 if neighbours in (4, 8) else 3)
-    return without_empty_chunks(masks), neighbours
+    return without_empty_chunks(masks), neighbours, masks.chunks
 
 
 def without_empty_chunks(array: Array) -> Array:

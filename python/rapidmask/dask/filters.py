@@ -30,8 +30,11 @@ def _sift(
     return _pieces.sift(kept, connectivity, background, keep, element)
 
 
-def _filter(masks: Array, grid: Grid, survey: Survey, rule: Rule, **arguments: Any) -> Array:
-    """Sift every chunk, keeping the parts for which `rule(grid, chunks, whole, **arguments)` is true."""
+def _filter(masks: Array, sizes: Any, grid: Grid, survey: Survey, rule: Rule, **arguments: Any) -> Array:
+    """Sift every chunk, keeping the parts for which `rule(grid, chunks, whole, **arguments)` is true.
+
+    The result has chunks of the sizes that are given.
+    """
     kept, key, graph = surveyed(masks, grid, survey, _solve, rule, arguments)
     keep = _chunks.scatter(key, graph, masks)
     return _chunks.blocks(
@@ -43,7 +46,7 @@ def _filter(masks: Array, grid: Grid, survey: Survey, rule: Rule, **arguments: A
         connectivity=grid.connectivity,
         background=survey.background,
         element=masks.dtype,
-    )
+    ).rechunk(sizes)
 
 
 def _is_large(grid: Grid, chunks: list[Parts], whole: Whole, min_area: int) -> Integers:
@@ -115,8 +118,8 @@ def remove_small_objects(masks: Array, min_area: int, *, connectivity: int = 8) 
     array([[ True,  True, False, False]])
     """
     area = _integer("remove_small_objects", "min_area", min_area)
-    masks, neighbours = _chunks.check_components("remove_small_objects", masks, connectivity)
-    return _filter(masks, grid_of(masks, neighbours, False), Survey(min_area=area), _is_large, min_area=area)
+    masks, neighbours, chunks = _chunks.check_components("remove_small_objects", masks, connectivity)
+    return _filter(masks, chunks, grid_of(masks, neighbours, False), Survey(min_area=area), _is_large, min_area=area)
 
 
 def remove_small_holes(masks: Array, min_area: int, *, connectivity: int = 8, border_is_hole: bool = True) -> Array:
@@ -155,10 +158,10 @@ def remove_small_holes(masks: Array, min_area: int, *, connectivity: int = 8, bo
     array([[ True,  True,  True,  True]])
     """
     area = _integer("remove_small_holes", "min_area", min_area)
-    masks, neighbours = _chunks.check_components("remove_small_holes", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("remove_small_holes", masks, connectivity)
     rule = _is_large if border_is_hole else _is_large_or_at_border
     survey = Survey(background=True, min_area=area)
-    return _filter(masks, grid_of(masks, neighbours, False), survey, rule, min_area=area)
+    return _filter(masks, chunks, grid_of(masks, neighbours, False), survey, rule, min_area=area)
 
 
 def fill_holes(masks: Array, *, connectivity: int = 8) -> Array:
@@ -195,9 +198,9 @@ def fill_holes(masks: Array, *, connectivity: int = 8) -> Array:
            [1, 1, 1],
            [1, 1, 1]], dtype=uint8)
     """
-    masks, neighbours = _chunks.check_components("fill_holes", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("fill_holes", masks, connectivity)
     survey = Survey(background=True, stay=False)
-    return _filter(masks, grid_of(masks, _DUAL[neighbours], False), survey, _is_at_border)
+    return _filter(masks, chunks, grid_of(masks, _DUAL[neighbours], False), survey, _is_at_border)
 
 
 def keep_largest(masks: Array, k: int = 1, *, connectivity: int = 8) -> Array:
@@ -240,9 +243,9 @@ def keep_largest(masks: Array, k: int = 1, *, connectivity: int = 8) -> Array:
     count = _integer("keep_largest", "k", k)
     if count < 0:
         raise ValueError(f"keep_largest: k must not be negative, got {k!r}")
-    masks, neighbours = _chunks.check_components("keep_largest", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("keep_largest", masks, connectivity)
     survey = Survey(stay=False, largest=count)
-    return _filter(masks, grid_of(masks, neighbours, True), survey, _is_among_largest, k=count)
+    return _filter(masks, chunks, grid_of(masks, neighbours, True), survey, _is_among_largest, k=count)
 
 
 def clear_border(masks: Array, *, connectivity: int = 8) -> Array:
@@ -276,5 +279,5 @@ def clear_border(masks: Array, *, connectivity: int = 8) -> Array:
     >>> rapidmask.dask.clear_border(masks).any().compute()
     np.False_
     """
-    masks, neighbours = _chunks.check_components("clear_border", masks, connectivity)
-    return _filter(masks, grid_of(masks, neighbours, False), Survey(stay=True), _is_inside)
+    masks, neighbours, chunks = _chunks.check_components("clear_border", masks, connectivity)
+    return _filter(masks, chunks, grid_of(masks, neighbours, False), Survey(stay=True), _is_inside)

@@ -163,14 +163,14 @@ def label(masks: Array, *, connectivity: int = 8, order: Order = "any", return_c
            [1, 0, 0, 0]], dtype=int32), 2)
     """
     raster = _check_order("label", order)
-    masks, neighbours = _chunks.check_components("label", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("label", masks, connectivity)
     grid = grid_of(masks, neighbours, raster)
     kept, key, graph = surveyed(masks, grid, Survey(), _solve_labels)
     dtype = label_type(masks)
     numbered = _chunks.scatter(key, graph, masks)
     labels = _chunks.blocks(
         _paint_labels, kept, numbered, dtype=dtype, like=masks, connectivity=grid.connectivity, element=dtype
-    )
+    ).rechunk(chunks)
     if not return_count:
         return labels
     counts = _chunks.item(key, graph, -1, (grid.images,), np.int64)
@@ -221,7 +221,7 @@ def component_areas(masks: Array, *, connectivity: int = 8) -> Array:
     >>> rapidmask.dask.component_areas(da.from_array([[True, True, False, True]], chunks=(1, 1))).compute()
     array([[2, 2, 0, 1]], dtype=int32)
     """
-    masks, neighbours = _chunks.check_components("component_areas", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("component_areas", masks, connectivity)
     grid = grid_of(masks, neighbours, False)
     kept, key, graph = surveyed(masks, grid, Survey(), _solve_areas)
     areas = _chunks.scatter(key, graph, masks)
@@ -233,7 +233,7 @@ def component_areas(masks: Array, *, connectivity: int = 8) -> Array:
         like=masks,
         connectivity=neighbours,
         element=label_type(masks),
-    )
+    ).rechunk(chunks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -342,7 +342,7 @@ def connected_components(masks: Array, *, connectivity: int = 8, order: Order = 
     (2, array([2, 1]), [[0, 0, 2, 1], [2, 2, 3, 3]], [[0.0, 0.5], [2.0, 2.0]])
     """
     raster = _check_order("connected_components", order)
-    masks, neighbours = _chunks.check_components("connected_components", masks, connectivity)
+    masks, neighbours, chunks = _chunks.check_components("connected_components", masks, connectivity)
     grid = grid_of(masks, neighbours, raster)
     kept, key, graph = surveyed(masks, grid, Survey(measured=True), _solve_components)
     numbered = _chunks.scatter(key, graph, masks)
@@ -354,7 +354,7 @@ def connected_components(masks: Array, *, connectivity: int = 8, order: Order = 
         like=masks,
         connectivity=neighbours,
         element=label_type(masks),
-    )
+    ).rechunk(chunks)
     rows = _chunks.objects(_own_rows, kept, numbered, connectivity=neighbours)
     counts = _chunks.item(key, graph, -2, (grid.images,), np.int64)
     offsets = da.map_blocks(_offsets, counts, dtype=np.int64, chunks=((grid.images + 1,),))

@@ -20,6 +20,7 @@ Border: TypeAlias = Literal["ignore", "zeros", "ones"]
 
 def _overlapped(function: Any, masks: Array, depth: Sequence[int], dtype: Any, **arguments: Any) -> Array:
     """Apply a function to chunks with so many pixels around them, as far as there are any."""
+    chunks = masks.chunks
     masks = _chunks.without_empty_chunks(masks)
     # A depth beyond the array is the array; chunks that are smaller than the depth are joined by Dask.
     depths = tuple(min(reach, extent) for reach, extent in zip(depth, masks.shape, strict=True))
@@ -33,7 +34,7 @@ def _overlapped(function: Any, masks: Array, depth: Sequence[int], dtype: Any, *
         meta=masks._meta.astype(dtype),
         **arguments,
     )
-    return result.rechunk(masks.chunks)
+    return result.rechunk(chunks)
 
 
 def _morphed(operation: str, masks: Any, footprint: Any, iterations: SupportsIndex, border: str, passes: int) -> Array:
