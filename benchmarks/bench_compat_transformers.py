@@ -113,6 +113,6 @@ COMPARISONS = [
     Comparison("MaskFormer's instances, 1024²", "queries 100×256²", partial(_INSTANCE, owner=_MASKFORMER)),
     Comparison("SegFormer's class map, 1024×2048", "classes 150×512²", of_classes),
     Comparison("SAM's masks, 720p", "SAM logits 64×256²", of_prompts, bar=10),
-    Comparison("SAM's masks, 720p", "noisy logits 64×256²", of_prompts),
+    Comparison("SAM's masks, 720p", "white logits 64×256²", of_prompts),
     Comparison("SAM's generated masks, filtered", "SAM logits 64×1024²", generated),
 ]

@@ -90,7 +90,7 @@ def masks(names: tuple[str, ...], output: str, into: bool, given: np.ndarray) ->
     )
 
 
-_SMOOTH, _NOISY = "prototypes 32×160²", "noisy prototypes 32×160²"
+_SMOOTH, _NOISY, _WHITE = "prototypes 32×160²", "noisy prototypes 32×160²", "white prototypes 32×160²"
 _TO_PACKED, _TO_UINT8 = "300 boxes → 720×1280, packed", "300 boxes → 720×1280, uint8"
 
 COMPARISONS = [
@@ -104,7 +104,15 @@ COMPARISONS = [
     ),
     Comparison(f"{_TO_PACKED} with out=", _SMOOTH, partial(masks, (_TORCH,), "packed", True), bar=900.0, goal=2000.0),
     Comparison(_TO_PACKED, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", False)),
-    Comparison(f"{_TO_PACKED} with out=", _NOISY, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True)),
+    Comparison(
+        f"{_TO_PACKED} with out=",
+        _NOISY,
+        partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True),
+        bar=15.0,
+        goal=30.0,
+        against=_OPENCV_NEW,
+    ),
+    Comparison(f"{_TO_PACKED} with out=", _WHITE, partial(masks, (_OPENCV, _OPENCV_NEW), "packed", True)),
     Comparison(
         f"{_TO_UINT8} with out=",
         _SMOOTH,
@@ -112,6 +120,13 @@ COMPARISONS = [
         bar=4.0,
         against=_OPENCV_NEW,
     ),
-    Comparison(f"{_TO_UINT8} with out=", _NOISY, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", True)),
+    Comparison(
+        f"{_TO_UINT8} with out=",
+        _NOISY,
+        partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", True),
+        bar=4.0,
+        against=_OPENCV_NEW,
+    ),
+    Comparison(f"{_TO_UINT8} with out=", _WHITE, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", True)),
     Comparison(_TO_UINT8, _SMOOTH, partial(masks, (_OPENCV, _OPENCV_NEW), "uint8", False)),
 ]

@@ -111,19 +111,23 @@ def stability(given: np.ndarray) -> Contest:
     return Contest(ours_of(logits, ONE, output="packed", return_stats=True), [Peer("torch", theirs, check)])
 
 
-_SMOOTH, _NOISY = "SAM logits 64×256²", "noisy logits 64×256²"
+_SMOOTH, _NOISY, _WHITE = "SAM logits 64×256²", "noisy logits 64×256²", "white logits 64×256²"
 _TO_PACKED, _TO_UINT8, _TWICE = "256² → 1024², packed", "256² → 1024², uint8 with out=", "SAM's two stages, packed"
 
 COMPARISONS = [
     Comparison(_TO_PACKED, _SMOOTH, partial(masks, "cv2", ONE, "packed", False), bar=4.0, goal=9.0),
     Comparison(_TO_PACKED, _SMOOTH, partial(masks, "torch mask by mask", ONE, "packed", False), bar=28.0, goal=60.0),
     Comparison(_TO_PACKED, _SMOOTH, partial(masks, "torch", ONE, "packed", False), bar=60.0, goal=110.0),
-    Comparison(_TO_PACKED, _NOISY, partial(masks, "cv2", ONE, "packed", False)),
-    Comparison(_TO_PACKED, _NOISY, partial(masks, "torch", ONE, "packed", False)),
+    Comparison(_TO_PACKED, _NOISY, partial(masks, "cv2", ONE, "packed", False), bar=4.0, goal=9.0),
+    Comparison(_TO_PACKED, _NOISY, partial(masks, "torch", ONE, "packed", False), bar=60.0, goal=110.0),
+    Comparison(_TO_PACKED, _WHITE, partial(masks, "cv2", ONE, "packed", False)),
+    Comparison(_TO_PACKED, _WHITE, partial(masks, "torch", ONE, "packed", False)),
     Comparison(_TO_UINT8, _SMOOTH, partial(masks, "cv2", ONE, "uint8", True), bar=3.5, goal=6.0),
-    Comparison(_TO_UINT8, _NOISY, partial(masks, "cv2", ONE, "uint8", True)),
+    Comparison(_TO_UINT8, _NOISY, partial(masks, "cv2", ONE, "uint8", True), bar=3.5, goal=6.0),
+    Comparison(_TO_UINT8, _WHITE, partial(masks, "cv2", ONE, "uint8", True)),
     Comparison(_TWICE, _SMOOTH, partial(masks, "cv2", TWO, "packed", False), bar=3.5, goal=8.0),
     Comparison(_TWICE, _SMOOTH, partial(masks, "torch", TWO, "packed", False), bar=35.0, goal=60.0),
-    Comparison(_TWICE, _NOISY, partial(masks, "cv2", TWO, "packed", False)),
+    Comparison(_TWICE, _NOISY, partial(masks, "cv2", TWO, "packed", False), bar=3.5, goal=8.0),
+    Comparison(_TWICE, _WHITE, partial(masks, "cv2", TWO, "packed", False)),
     Comparison("256² → 1024² and stability score", _SMOOTH, stability, goal=80.0),
 ]

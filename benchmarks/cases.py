@@ -1,7 +1,8 @@
 """The named workloads of all benchmarks, and the only place where their sizes are written.
 
 Each is made by NumPy from a fixed seed, so that every run and every machine times the same pixels. "smooth" ones have
-the long runs of real masks; "noisy2k" has none; widths of 4001 catch what is only fast on whole words.
+the long runs of real masks; "noisy2k" has none; widths of 4001 catch what is only fast on whole words. Of what models
+give, "noisy" cases are smooth ones with noise of a tenth of their deviation, "white" ones nothing else.
 """
 
 from __future__ import annotations
@@ -196,6 +197,12 @@ def _planes(count: int, side: int, seed: int, noise: float = 0.0) -> Array:
     return planes
 
 
+def _with_noise(planes: Array, seed: int) -> Array:
+    """Planes with noise of its own in each pixel, a tenth of their deviation as in `_planes`."""
+    noise = np.random.default_rng(seed).standard_normal(planes.shape, np.float32)
+    return planes + np.float32(0.1 * planes.std()) * noise
+
+
 def _queries(noise: float = 0.0) -> Array:
     """Logits of a hundred queries' masks, a third of them positive."""
     return 6 * _planes(100, 256, 600, noise) - 3
@@ -266,9 +273,11 @@ _MAKERS: dict[str, Callable[[], Array]] = {
     "volume 256³": partial(_volume, 256),
     "noisy volume 256³": lambda: np.random.default_rng(10).random((256, 256, 256), np.float32) < 0.3,
     "SAM logits 64×256²": lambda: np.stack([_smooth((256, 256), 32, seed=300 + i) for i in range(64)]) - 0.5,
-    "noisy logits 64×256²": lambda: np.random.default_rng(16).standard_normal((64, 256, 256), np.float32),
+    "noisy logits 64×256²": lambda: _with_noise(load("SAM logits 64×256²"), 16),
+    "white logits 64×256²": lambda: np.random.default_rng(16).standard_normal((64, 256, 256), np.float32),
     "prototypes 32×160²": lambda: np.stack([_smooth((160, 160), 16, seed=400 + i) for i in range(32)]),
-    "noisy prototypes 32×160²": lambda: np.random.default_rng(17).standard_normal((32, 160, 160), np.float32),
+    "noisy prototypes 32×160²": lambda: _with_noise(load("prototypes 32×160²"), 17),
+    "white prototypes 32×160²": lambda: np.random.default_rng(17).standard_normal((32, 160, 160), np.float32),
     "checkerboard2k": partial(_drawn, "checkerboard", 2048),
     "comb2k": partial(_drawn, "comb", 2048),
     "rings2k": partial(_drawn, "rings", 2048),
