@@ -348,6 +348,28 @@ def test_converting_twice_into_the_folder_doubles_nothing(folder, capsys):
     assert len(set(counts)) == 1
 
 
+def test_masks_that_a_folder_has_twice_are_read_once(tmp_path, capsys):
+    """As `segment` and then `convert` wrote them into it."""
+    folder = tmp_path / "out"
+    for name in ("a", "b", "z"):
+        mask = np.zeros((1, 5, 6), bool)
+        mask[0, 1:3, 2:4] = True
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(mask[0].astype(np.uint8)).save(tmp_path / "in" / f"{name}.png")
+        image = {"id": 1, "file_name": f"{name}.png", "height": 5, "width": 6}
+        folder.mkdir(exist_ok=True)
+        io.write_coco(folder / f"{name}.json", [image], io.coco_annotations(mask), [], info={"pictures": "../in"})
+    assert run(capsys, "convert", folder, "--to", "coco", "--out", folder)[0] == 0
+    status, text, errors = run(capsys, "review", folder)
+    assert (status, text.split(" of ")[0]) == (1, "3 masks")
+    wanted = f"{folder}/annotations.json: left out 3 pictures whose masks are in other files here, too"
+    assert errors.splitlines() == [f"rapidmask: {wanted}"]
+    named = run(
+        capsys, "convert", folder / "annotations.json", folder / "a.json", "--to", "coco", "--out", tmp_path / "c.json"
+    )
+    assert (named[0], named[1].split(" of ")[0]) == (0, "4 masks")
+
+
 def test_measures_are_the_library_s(tmp_path, capsys, rng):
     for side in ("p", "w"):
         (tmp_path / side).mkdir()

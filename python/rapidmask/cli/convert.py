@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -54,8 +56,12 @@ def read_all(
     recursive: bool = False,
     workers: int | None = None,
     quiet: bool = False,
+    besides: Path | None = None,
 ) -> tuple[list[Annotated], int]:
-    """Read the masks of files and folders; return them, and 1 where some could not be read, else 0."""
+    """Read the masks of files and folders; return them, and 1 where some could not be read, else 0.
+
+    The file ``besides`` is not read.
+    """
     groups: list[list[Found]] = []
     status = 0
     for path in given:
@@ -66,7 +72,7 @@ def read_all(
             continue
         if not found:
             status = complain(ValueError("no files of masks in this folder"), path)
-        groups += found
+        groups += [group for group in found if besides is None or group[0].path.resolve() != besides.resolve()]
     outcome = run_each(
         groups,
         partial(_formats.read, kind=kind, values=values, names=names),
@@ -75,7 +81,31 @@ def read_all(
         quiet=quiet,
         unit="file",
     )
-    return [item for items in outcome.results for item in items], max(status, outcome.status)
+    items, repeated = _without_repeats([item for items in outcome.results for item in items], given)
+    return items, max(status, outcome.status, repeated)
+
+
+def _without_repeats(items: Sequence[Annotated], given: Sequence[Path]) -> tuple[list[Annotated], int]:
+    """Leave out what two files of a folder tell of one picture, as where `convert` wrote into it; and 1 if any did.
+
+    The file of fewer pictures is kept. Files that were named are read whatever they tell.
+    """
+    pictures = Counter(item.source for item in items)
+    found = [item for item in items if item.source not in given]
+    sources: dict[tuple[Path, str], Path] = {}
+    for item in sorted(found, key=lambda item: pictures[item.source]):
+        sources.setdefault(_picture(item), item.source)
+    repeated = [item for item in found if sources[_picture(item)] != item.source]
+    for source, count in Counter(item.source for item in repeated).items():
+        complain(ValueError(f"left out {counted(count, 'picture')} whose masks are in other files here, too"), source)
+    left_out = {id(item) for item in repeated}
+    return [item for item in items if id(item) not in left_out], int(bool(repeated))
+
+
+def _picture(item: Annotated) -> tuple[Path, str]:
+    """Return the folder of a file of masks, and the picture that it names."""
+    folder = item.source.parent
+    return folder, os.path.normpath(folder / item.pictures / item.name)
 
 
 @click.command()
@@ -132,14 +162,19 @@ def command(
     io.pillow("Image")
     if accepted_only and decisions is None:
         raise click.UsageError("--accepted-only needs --decisions")
+    path = out if out.suffix.lower() == ".json" else out / "annotations.json"
     items, status = read_all(
-        given, source, values=values, names=read_names(names), recursive=recursive, workers=workers, quiet=quiet
+        given,
+        source,
+        values=values,
+        names=read_names(names),
+        recursive=recursive,
+        workers=workers,
+        quiet=quiet,
+        besides=path if kind in ("coco", "polygons") and path not in given else None,  # what an earlier call wrote
     )
     if status and not items:  # a file that is there is not replaced by an empty one
         return status
-    path = out if out.suffix.lower() == ".json" else out / "annotations.json"
-    if kind in ("coco", "polygons") and path not in given:  # what an earlier call wrote, found in a folder
-        items = [item for item in items if item.source.resolve() != path.resolve()]
     if decisions is not None:
         items = _review.apply(items, _review.read_decisions(decisions), accepted_only=accepted_only)
     categories = all_categories(items)
