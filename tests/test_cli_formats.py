@@ -370,6 +370,27 @@ def test_masks_that_a_folder_has_twice_are_read_once(tmp_path, capsys):
     assert (named[0], named[1].split(" of ")[0]) == (0, "4 masks")
 
 
+def test_sides_without_a_class_in_common_are_told_of(tmp_path, capsys):
+    labels = np.zeros((6, 8), np.uint8)
+    labels[1:4, 2:6] = 7
+    Image.fromarray(labels).save(tmp_path / "a.png")
+    image = {"id": 1, "file_name": "a.png", "height": 6, "width": 8}
+    io.write_coco(tmp_path / "a.json", [image], io.coco_annotations(labels), [{"id": 1, "name": "cat"}])
+    status, _, errors = run(capsys, "evaluate", tmp_path / "a.png", tmp_path / "a.json")
+    assert status == 1
+    assert errors == (
+        "rapidmask: no class is in both: 7 are predicted, cat wanted; --values and --names tell what maps hold\n"
+    )
+
+
+def test_folders_are_not_named_as_files(tmp_path, capsys):
+    Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "a.png")
+    status, _, errors = run(capsys, "convert", tmp_path / "a.png", "--to", "pipeline", "--out", tmp_path / "x.json")
+    assert status == 2
+    assert f"--out must be a folder with --to pipeline, got {tmp_path}/x.json" in errors
+    assert not (tmp_path / "x.json").exists()
+
+
 def test_measures_are_the_library_s(tmp_path, capsys, rng):
     for side in ("p", "w"):
         (tmp_path / side).mkdir()

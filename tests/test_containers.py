@@ -629,3 +629,74 @@ def test_sides_of_two_libraries_are_refused():
         TypeError, match=r"^PackedMasks &: both sides must be of one library, got numpy and torch on cpu$"
     ):
         packed & rapidmask.pack(torch.ones(1, 2, 3, dtype=torch.bool))
+
+
+# Several batches, and what NumPy makes of them
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_batches_are_joined(form, library, rng):
+    dense = rng.random((5, 33, 70)) < 0.5
+    dense[2] = False
+    given = dense
+    if library == "torch":
+        given = pytest.importorskip("torch").from_numpy(dense)
+    masks = form(given)
+    joined = type(masks).concatenate([masks, masks[:0], masks[3:], masks[2]])
+    np.testing.assert_array_equal(joined.to_dense(), np.concatenate([dense, dense[3:], dense[2:3]]))
+    assert type(joined.to_dense()) is type(masks.to_dense())
+    assert bits_are_proper(form(dense)[:0].concatenate(form(dense)[i] for i in range(3)))
+    assert len(type(masks).concatenate([masks[:0]])) == 0
+
+
+def test_batches_that_do_not_go_together_are_refused(form):
+    torch = pytest.importorskip("torch")
+    masks, function = form(np.ones((2, 3, 4), bool)), f"{name_of(form)}.concatenate"
+    other = rapidmask.rle_encode if form is rapidmask.pack else rapidmask.pack
+    for batches, error, message in (
+        ([], ValueError, "there must be at least one batch, got none"),
+        (3, TypeError, f"batches must be {name_of(form)}, got 3"),
+        ([masks, None], TypeError, f"batches must be {name_of(form)}, got NoneType"),
+        (
+            [masks, other(np.ones((1, 3, 4), bool))],
+            TypeError,
+            f"batches must be {name_of(form)}, got {name_of(other)}",
+        ),
+        ([masks, form(np.ones((1, 3, 5), bool))], ValueError, "sizes must agree, got (3, 4) and (3, 5)"),
+        (
+            [masks, form(torch.ones((1, 3, 4), dtype=torch.bool))],
+            TypeError,
+            "batches must be of one library and device, got ['numpy', 'torch on cpu']",
+        ),
+    ):
+        with refuses(error, f"{function}: {message}"):
+            type(masks).concatenate(batches)
+
+
+def test_an_array_is_made_by_asking_for_it(form):
+    masks = form(np.ones((2, 3, 4), bool))
+    how = "unpacked" if form is rapidmask.pack else "decoded"
+    for make in (np.asarray, np.array):
+        with refuses(TypeError, f"{name_of(form)}: masks must be {how} to be an array: to_dense()"):
+            make(masks)
+
+
+def test_indices_that_are_not_there(form):
+    masks, name = form(np.ones((5, 3, 4), bool)), name_of(form)
+    with refuses(IndexError, f"{name}: index must be within 5 masks, got 9"):
+        masks[[0, 9]]
+    with refuses(IndexError, f"{name}: index must be within 5 masks, got -6"):
+        masks[np.array([-6, 9])]
+    with refuses(IndexError, f"{name}: a boolean index must have 5 values, got 3"):
+        masks[[True, False, True]]
+
+
+def test_long_and_short_runs_are_picked_alike(rng):
+    """Of which the long ones are copied mask by mask."""
+    dense = np.zeros((40, 60, 60), bool)
+    dense[::2] = rng.random((20, 60, 60)) < 0.5
+    chosen = rng.integers(-40, 40, 100)
+    for part in (dense, dense[1::2], dense[::2]):
+        index = chosen % len(part)
+        picked = rapidmask.rle_encode(part)[index]
+        assert picked == rapidmask.rle_encode(part[index])

@@ -186,6 +186,17 @@ def test_centroids_of_hostile_masks(backend, isa, name, form):
     np.testing.assert_array_equal(rapidmask.mask_centroids(FORMS[form](masks)), expected)
 
 
+def test_centroids_of_run_lengths_are_exact_at_the_limits():
+    most = 2**32 - 1
+    for size, expected in (((most, 1), [most // 2, 0]), ((1, most), [0, most // 2]), ((65535, 65537), [32767, 32768])):
+        masks = rapidmask.RLEMasks(np.array([0, most], np.uint32), np.array([0, 2]), size)
+        np.testing.assert_array_equal(rapidmask.mask_centroids(masks), [expected])
+    torch = pytest.importorskip("torch")
+    masks = rapidmask.rle_encode(torch.ones((2, 3, 5), dtype=torch.bool))
+    assert isinstance(rapidmask.mask_centroids(masks), torch.Tensor)
+    assert rapidmask.mask_centroids(masks).tolist() == [[1, 2]] * 2
+
+
 def test_centroids_as_scipy_finds_them(backend, rng):
     ndimage = pytest.importorskip("scipy.ndimage")
     masks = rng.integers(0, 2, (2, 3, 19, 131), np.uint8)

@@ -5,6 +5,7 @@ import pytest
 
 import rapidmask
 from inputs import hostile_masks, layouts, refuses
+from rapidmask.ops.overlap import _is_small_beside_bits
 from reference import overlap as reference
 
 HOSTILE = hostile_masks()
@@ -448,7 +449,7 @@ def test_torch_tensors(rng):
         (
             lambda: rapidmask.mask_nms(LINE, [1, 2, 3, 4], 0.5, labels=[0.5, 1, 2, 3]),
             TypeError,
-            "mask_nms: labels must be integers, got float64",
+            "mask_nms: labels must be integers, got float64: convert class numbers that are whole",
         ),
         (
             lambda: rapidmask.mask_nms(LINE, [1, 2, 3, 4], 0.5, labels=[1]),
@@ -490,3 +491,34 @@ def test_torch_tensors(rng):
 def test_errors(call, error, text):
     with refuses(error, text):
         call()
+
+
+@pytest.mark.parametrize("metric", ["iou", "ios", "iof"])
+def test_nms_of_run_lengths_is_that_of_their_pixels(metric, rng):
+    """Whether they are compared as they are or packed first."""
+    compared = 0
+    for trial in range(60):
+        count, (h, w) = rng.integers(0, 30), rng.integers(1, 90, 2)
+        masks = np.zeros((count, h, w), bool)
+        for mask in masks:
+            y, x = rng.integers(0, h), rng.integers(0, w)
+            mask[y : y + rng.integers(0, 50), x : x + rng.integers(0, 50)] = True
+        scores = rng.random(count).round(1)
+        labels = rng.integers(0, 3, count) if trial % 2 else None
+        runs = rapidmask.rle_encode(masks)
+        compared += _is_small_beside_bits(runs)
+        for most in (None, 4):
+            options = {"labels": labels, "metric": metric, "max_output": most}
+            found, expected = (rapidmask.mask_nms(given, scores, 0.5, **options) for given in (runs, masks))
+            for ours, theirs in [(found, expected)] if most is None else zip(found, expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+    assert 5 < compared < 55
+
+
+def test_a_frame_without_masks_has_any_size():
+    none, some = rapidmask.RLEMasks.from_coco([]), rapidmask.rle_encode(np.ones((3, 4, 5), bool))
+    assert rapidmask.mask_iou(none, some).shape == (0, 3)
+    assert rapidmask.mask_iou(some, none).shape == (3, 0)
+    assert rapidmask.mask_iou(none, none).shape == (0, 0)
+    with refuses(ValueError, "mask_iou: masks of a and b must have one size (H, W), got (2, 2) and (4, 5)"):
+        rapidmask.mask_iou(rapidmask.RLEMasks.from_coco([], size=(2, 2)), some)

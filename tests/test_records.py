@@ -37,6 +37,20 @@ def filled(masks):
 # Outlines
 
 
+def test_areas_of_polygons_are_those_of_what_is_written(rng):
+    """Whose outlines fill holes."""
+    masks = rng.random((6, 20, 30)) < 0.6
+    masks[0] = False
+    masks[1] = False
+    masks[1, 2:12, 3:20] = True
+    masks[1, 4:8, 5:15] = False
+    annotations = io.coco_annotations(masks, segmentation="polygons")
+    read = io.masks_from_coco(annotations, (20, 30))
+    assert [annotation["area"] for annotation in annotations] == read.area().tolist()
+    assert annotations[1]["area"] == 170
+    assert [annotation["bbox"][2:] for annotation in annotations[:2]] == [[0, 0], [17, 10]]
+
+
 def test_outlines_by_eye():
     mask = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]], bool)
     (outline,) = _records.outlines(mask)

@@ -261,6 +261,16 @@ py::object rle_boxes(py::handle counts, py::handle offsets, std::int64_t h, std:
 
 #if defined(RM_BACKEND_CPU)
 
+py::object rle_centroids(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w) {
+  const Runs runs(counts, offsets, h, w, "mask_centroids");
+  const Array centroids = runs.counts().empty(DType::float64, {runs.view().n, 2});
+  {
+    const Call call(runs.counts());
+    cpu::rle_centroids(call.context(), runs.view(), static_cast<double*>(centroids.data()));
+  }
+  return centroids.result();
+}
+
 // Checked runs in canonical form; `function` is what Python called.
 py::tuple canonical(py::handle counts, py::handle offsets, std::int64_t h, std::int64_t w,
                     const std::string& function) {
@@ -279,6 +289,7 @@ void bind_rle(py::module_& module) {
   module.def("rle_areas", &rle_areas, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
   module.def("rle_boxes", &rle_boxes, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
 #if defined(RM_BACKEND_CPU)
+  module.def("rle_centroids", &rle_centroids, py::arg("counts"), py::arg("offsets"), py::arg("h"), py::arg("w"));
   module.def("rle_encode_coco", &rle_encode_coco, py::arg("masks"));
   module.def("rle_encode_labels", &rle_encode_labels, py::arg("labels"));
   module.def("rle_combine", &rle_combine, py::arg("counts_a"), py::arg("offsets_a"), py::arg("counts_b"),

@@ -8,6 +8,7 @@
 #include "isa/rle_measure_rows.hpp"
 #include "isa/rle_rows.hpp"
 #include "isa/rle_string_rows.hpp"
+#include "rapidmask/measure.hpp"
 
 namespace rapidmask {
 namespace {
@@ -122,6 +123,28 @@ void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t* boxes)
     boxes[1] = rows.y0;
     boxes[2] = (runs.h * runs.w - after - 1) / runs.h + 1;
     boxes[3] = rows.y1;
+  }
+}
+
+void rle_centroids(const Context&, const ConstRunLengths& runs, double* centroids) {
+  const auto h = static_cast<std::uint64_t>(runs.h);
+  for (std::int64_t i = 0; i < runs.n; ++i) {
+    // Sums over all pixels before a position, less those before a run: right at the end, even where they wrap around.
+    std::uint64_t position = 0, area = 0, y = 0, x = 0;
+    const auto add_before = [&](std::uint64_t sign) {
+      const std::uint64_t column = position / h, row = position % h;
+      area += sign * position;
+      y += sign * (column * (h * (h - 1) / 2) + row * (row - 1) / 2);
+      x += sign * (h * (column * (column - 1) / 2) + row * column);
+    };
+    for (std::int64_t at = runs.offsets[i]; at + 1 < runs.offsets[i + 1]; at += 2) {
+      position += runs.counts[at];
+      add_before(~std::uint64_t{0});
+      position += runs.counts[at + 1];
+      add_before(1);
+    }
+    const Moments sums{static_cast<std::int64_t>(area), static_cast<std::int64_t>(y), static_cast<std::int64_t>(x)};
+    sums.centroid(centroids + 2 * i);
   }
 }
 

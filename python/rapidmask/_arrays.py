@@ -344,6 +344,19 @@ def to_host_at_once(*arrays: Array) -> list[HostArray]:
     ]
 
 
+def joined(arrays: list[Array]) -> Array:
+    """Return arrays of one library and device one after the other, along the first axis."""
+    torch = sys.modules.get("torch")
+    if isinstance(arrays[0], np.ndarray):
+        return np.concatenate(arrays)
+    if torch is not None and isinstance(arrays[0], torch.Tensor):
+        return torch.cat(arrays)
+    if is_on_cuda(arrays[0]):
+        with _working_on(arrays[0]) as cupy:
+            return cupy.concatenate(arrays)
+    return like(arrays[0], np.concatenate([to_host(array) for array in arrays]))
+
+
 def like(array: Array, values: HostArray) -> Array:
     """Return NumPy values as an array of the library and device of ``array``."""
     if isinstance(array, np.ndarray):

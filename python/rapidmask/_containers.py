@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _arrays, _cpu, _dispatch
-from ._arrays import Array
+from ._arrays import Array, HostArray
 from ._errors import integers_of, shown
 
 Size: TypeAlias = tuple[int, int]
+_LONG_RUNS = 32  # runs of a mask from which on it is copied by itself rather than run by run
 
 
 def _as_size(function: str, size: Sequence[SupportsIndex]) -> Size:
@@ -125,6 +126,30 @@ class PackedMasks:
         data &= masks._tail()
         return masks
 
+    @classmethod
+    def concatenate(cls, batches: Iterable[PackedMasks]) -> PackedMasks:
+        """Return the masks of several batches in one, one batch after the other.
+
+        Parameters
+        ----------
+        batches : iterable of PackedMasks
+            At least one, all of one size, library and device.
+
+        Returns
+        -------
+        PackedMasks
+            A copy.
+
+        Raises
+        ------
+        TypeError
+            If one of them is no PackedMasks, or of another library.
+        ValueError
+            If there is none, or sizes differ.
+        """
+        listed = _batches("PackedMasks", batches, cls)
+        return cls._wrap(_arrays.joined([batch.data for batch in listed]), listed[0].size)
+
     def _tail(self) -> npt.NDArray[np.uint8]:
         """Return the bytes of a row whose every pixel is set."""
         width = self.size[1]
@@ -146,7 +171,7 @@ class PackedMasks:
             i %= len(self)
             index = slice(i, i + 1)
         elif not isinstance(index, slice):
-            index = _mask_index("PackedMasks", index)
+            index = _mask_index("PackedMasks", index, len(self))
         elif (index.step or 1) < 0:
             index = np.arange(len(self))[index].copy()  # torch has no such slices
         return PackedMasks._wrap(self.data[index], self.size)
@@ -171,6 +196,9 @@ class PackedMasks:
         indices = _arrays.of_results(indices)
         exists = indices >= 0
         return PackedMasks._wrap(self.data[indices * exists] * exists[:, None, None], self.size)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:
+        raise TypeError("PackedMasks: masks must be unpacked to be an array: to_dense()")
 
     def __iter__(self) -> Iterator[PackedMasks]:
         return (self[i] for i in range(len(self)))
@@ -418,6 +446,34 @@ class RLEMasks:
         height, width = sizes.pop() if sizes else (0, 0)
         return cls._wrap(*_cpu.rle_canonical(counts, offsets, height, width, "from_coco"), (height, width))
 
+    @classmethod
+    def concatenate(cls, batches: Iterable[RLEMasks]) -> RLEMasks:
+        """Return the masks of several batches in one, one batch after the other.
+
+        Parameters
+        ----------
+        batches : iterable of RLEMasks
+            At least one, all of one size, library and device.
+
+        Returns
+        -------
+        RLEMasks
+            A copy.
+
+        Raises
+        ------
+        TypeError
+            If one of them is no RLEMasks, or of another library.
+        ValueError
+            If there is none, sizes differ, or masks were cut short by a capacity.
+        """
+        listed = [batch._settled() for batch in _batches("RLEMasks", batches, cls)]
+        offsets, runs = [listed[0].offsets[:1]], 0
+        for batch in listed:
+            offsets.append(batch.offsets[1:] + runs)
+            runs += int(batch.counts.shape[0])
+        return cls._wrap(_arrays.joined([batch.counts for batch in listed]), _arrays.joined(offsets), listed[0].size)
+
     def to_coco(self, counts: Literal["bytes", "str", "list"] = "bytes") -> list[dict[str, Any]]:
         """Return one COCO dictionary per mask.
 
@@ -463,17 +519,23 @@ class RLEMasks:
             return RLEMasks._wrap(
                 self.counts[first : int(self.offsets[end])], self.offsets[begin : end + 1] - first, self.size
             )
-        chosen = np.arange(len(self))[index if isinstance(index, slice) else _mask_index("RLEMasks", index)]
+        chosen = np.arange(len(self))[index if isinstance(index, slice) else _mask_index("RLEMasks", index, len(self))]
         offsets = _arrays.to_host(self.offsets)
         counts = _arrays.to_host(self.counts)
         lengths = np.diff(offsets)[chosen]
         new_offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(lengths, out=new_offsets[1:])
-        source = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][chosen] - new_offsets[:-1], lengths)
-        picked = counts[source]
+        if new_offsets[-1] > _LONG_RUNS * len(chosen):
+            picked = np.concatenate([counts[offsets[i] : offsets[i + 1]] for i in chosen])
+        else:
+            source = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][chosen] - new_offsets[:-1], lengths)
+            picked = counts[source]
         if not isinstance(self.counts, np.ndarray):
             return RLEMasks._wrap(_arrays.like(self.counts, picked), _arrays.like(self.offsets, new_offsets), self.size)
         return RLEMasks._wrap(picked, new_offsets, self.size)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:
+        raise TypeError("RLEMasks: masks must be decoded to be an array: to_dense()")
 
     def __iter__(self) -> Iterator[RLEMasks]:
         return (self[i] for i in range(len(self)))
@@ -653,7 +715,31 @@ def _is_number(index: Any) -> TypeGuard[SupportsIndex]:
     return isinstance(index, SupportsIndex) and len(getattr(index, "shape", ())) == 0
 
 
-def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
+_Batch = TypeVar("_Batch", PackedMasks, RLEMasks)
+
+
+def _batches(container: str, batches: Iterable[_Batch], kind: type[_Batch]) -> list[_Batch]:
+    """Return batches that can be joined, as a list."""
+    function = f"{container}.concatenate"
+    try:
+        listed = list(batches)
+    except TypeError:
+        raise TypeError(f"{function}: batches must be {container}, got {shown(batches)}") from None
+    if not listed:
+        raise ValueError(f"{function}: there must be at least one batch, got none")
+    places: set[str] = set()
+    for batch in listed:
+        if not isinstance(batch, kind):
+            raise TypeError(f"{function}: batches must be {container}, got {type(batch).__name__}")
+        if batch.size != listed[0].size:
+            raise ValueError(f"{function}: sizes must agree, got {listed[0].size} and {batch.size}")
+        places.add(_place(batch.data if isinstance(batch, PackedMasks) else batch.counts))
+    if len(places) > 1:
+        raise TypeError(f"{function}: batches must be of one library and device, got {sorted(places)}")
+    return listed
+
+
+def _mask_index(container: str, index: Any, count: int) -> npt.NDArray[Any]:
     is_array = hasattr(index, "shape") and not isinstance(index, np.generic)
     array = _arrays.to_host(index) if is_array else np.asarray(index)
     if array.size == 0:
@@ -662,6 +748,12 @@ def _mask_index(container: str, index: Any) -> npt.NDArray[Any]:
         raise TypeError(
             f"{container}: index must be an integer, a slice, or a list of integers or booleans, got {shown(index)}"
         )
+    if array.dtype.kind == "b":
+        if len(array) != count:
+            raise IndexError(f"{container}: a boolean index must have {count} values, got {len(array)}")
+    elif array.size and not (-count <= int(array.min()) and int(array.max()) < count):
+        wrong = array[(array < -count) | (array >= count)][0]
+        raise IndexError(f"{container}: index must be within {count} masks, got {wrong}")
     return array
 
 

@@ -18,7 +18,7 @@ from . import _arrays
 from ._containers import PackedMasks, RLEMasks, Size, _as_size
 from ._errors import refusing_as, shown
 from .ops.polygon import masks_to_polygons, polygons_to_masks
-from .ops.rle import rle_encode
+from .ops.rle import rle_decode, rle_encode
 
 _FORMS = ("rle", "counts", "polygons")
 _AREAS = ("polygon", "rectangle", "circle")
@@ -105,7 +105,7 @@ def _outlines_of(masks: RLEMasks) -> list[list[npt.NDArray[np.int64]]]:
     """Return the outlines of each mask, found in its box."""
     found = []
     for mask, (x0, y0, x1, y1) in zip(masks, masks.boxes().tolist(), strict=True):
-        inside = mask.to_dense(np.uint8)[0, y0:y1, x0:x1]
+        inside = rle_decode(mask, output="uint8", crop=(x0, y0, x1, y1))[0]
         found.append([outline + np.array([x0, y0]) for outline in outlines(inside)])
     return found
 
@@ -189,7 +189,7 @@ def coco_annotations(
     Returns
     -------
     list of dict
-        With ``segmentation``, ``area`` in pixels and ``bbox`` as [x, y, width, height].
+        With ``segmentation``, its ``area`` in pixels and ``bbox`` as [x, y, width, height].
 
     Raises
     ------
@@ -218,6 +218,7 @@ def coco_annotations(
     pixels: list[Any]
     if segmentation == "polygons":
         pixels = [[outline.ravel().tolist() for outline in of_mask] for of_mask in _outlines_of(runs)]
+        runs = polygons_to_masks(pixels, runs.size, output="rle")  # as readers see them: outlines fill holes
     else:
         pixels = runs.to_coco("str" if segmentation == "rle" else "list")
     categories = _for_each("coco_annotations", "category_id", category_id, len(runs))

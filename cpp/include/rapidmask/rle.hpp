@@ -118,6 +118,8 @@ FoundRuns rle_combine(const Context&, const ConstRunLengths& a, const ConstRunLe
 FoundRuns rle_merge(const Context&, const ConstRunLengths& runs, bool intersect);
 void rle_areas(const Context&, const ConstRunLengths& runs, std::int64_t* areas);
 void rle_boxes(const Context&, const ConstRunLengths& runs, std::int64_t* boxes);
+// As mask_centroids (measure.hpp) of the same masks.
+void rle_centroids(const Context&, const ConstRunLengths& runs, double* centroids);
 }  // namespace cpu
 
 }  // namespace rapidmask

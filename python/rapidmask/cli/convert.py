@@ -12,7 +12,7 @@ import click
 
 from .. import _formats, _review, io
 from .._dataset import Annotated, all_categories, coco_image
-from .._files import Found, stems
+from .._files import Found, shown, stems
 from .._formats import Values
 from . import _options
 from ._batch import complain, run_each, say
@@ -162,6 +162,8 @@ def command(
     io.pillow("Image")
     if accepted_only and decisions is None:
         raise click.UsageError("--accepted-only needs --decisions")
+    if kind not in ("coco", "polygons") and out.suffix.lower() == ".json":
+        raise click.UsageError(f"--out must be a folder with --to {kind}, got {shown(out)}")
     path = out if out.suffix.lower() == ".json" else out / "annotations.json"
     items, status = read_all(
         given,

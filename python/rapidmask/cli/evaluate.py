@@ -83,6 +83,10 @@ def command(
     if not pairs:
         return complain(ValueError("no predicted and wanted masks of the same name")) if not missing else 1
     classes = [BACKGROUND, *(name for name in all_categories([*theirs, *ours]) if name not in (ignore, BACKGROUND))]
+    named = [{label for item in side for label in item.labels} - {BACKGROUND, ignore} for side in (ours, theirs)]
+    if all(named) and not named[0] & named[1]:
+        seen = f"{_some(named[0])} are predicted, {_some(named[1])} wanted"
+        status = complain(ValueError(f"no class is in both: {seen}; --values and --names tell what maps hold"))
     total = Evaluation(classes)
     outcome = run_each(
         pairs,
@@ -130,6 +134,12 @@ def _pairs(
         wanted_by[id(nearest[0])] = item
         pairs.append((nearest[0], item))
     return pairs, missing
+
+
+def _some(classes: set[str]) -> str:
+    """Return some classes as text."""
+    first = sorted(classes)[:3]
+    return ", ".join(shown(name) for name in first) + (" …" if len(classes) > len(first) else "")
 
 
 def _parts(item: Annotated) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from .._arrays import Array
 from .._containers import PackedMasks, RLEMasks, Size, check_capacity, encoded
 from .._errors import integers_of, shown
-from ._masks import Masks, Output, check_number, check_output, is_one_of
+from ._masks import Output, check_number, check_output, is_one_of
 
 Activation: TypeAlias = Literal["sigmoid"] | None
 
@@ -68,7 +68,7 @@ def given_back(
     output: Output,
     return_stats: bool,
     capacity: int | None = None,
-) -> Masks | tuple[Masks, MaskStatistics]:
+) -> Any:
     """Return what a module made: masks of the form that was asked for, with their statistics if they were."""
     masks, areas, boxes, stability = result
     if output in ("packed", "rle"):

@@ -144,9 +144,9 @@ def mask_centroids(masks: Masks) -> Array:
 
     Notes
     -----
-    One pass over the bits; sums are exact integers. As ``scipy.ndimage.center_of_mass`` and scikit-image's
-    ``regionprops``; OpenCV's moments are (x, y). Run lengths are packed first. On a device: two launches, no
-    synchronisation.
+    One pass over the bits, or over the runs; sums are exact integers. As ``scipy.ndimage.center_of_mass`` and
+    scikit-image's ``regionprops``; OpenCV's moments are (x, y). On a device: two launches, no synchronisation, and run
+    lengths are packed first.
 
     Examples
     --------
@@ -154,6 +154,10 @@ def mask_centroids(masks: Masks) -> Array:
     >>> rapidmask.mask_centroids(np.array([[0, 1, 1, 0], [0, 1, 1, 1]], bool))
     array([0.6, 1.8])
     """
+    if isinstance(masks, RLEMasks):
+        module = _dispatch.backend(masks.counts)
+        if hasattr(module, "rle_centroids"):  # on the host
+            return module.rle_centroids(masks.counts, masks.offsets, *masks.size)
     array, width = bits_of(masks)
     return _dispatch.backend(array).mask_centroids(array, width)
 

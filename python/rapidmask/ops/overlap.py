@@ -37,7 +37,8 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
     Returns
     -------
     array of float64, shape (N, M)
-        Overlaps from 0 to 1, in the library and on the device of ``a``. That of two empty masks is 0.
+        Overlaps from 0 to 1, in the library and on the device of ``a``. That of two empty masks is 0. With no run
+        lengths at all, as ``RLEMasks.from_coco([])``, sizes need not agree.
 
     Raises
     ------
@@ -64,6 +65,8 @@ def mask_iou(a: Masks, b: Masks | None = None, *, metric: Metric = "iou", iscrow
     """
     if isinstance(a, RLEMasks) and (b is None or isinstance(b, RLEMasks)) and not _arrays.is_on_cuda(a.counts):
         crowds = None if iscrowd is None else _beside("mask_iou", "iscrowd", a.counts, iscrowd, "bool")
+        if b is not None:
+            a, b = _without_own_size(a, b.size), _without_own_size(b, a.size)
         module = _dispatch.host_backend("mask_iou", a.counts)
         return module.rle_iou(
             _runs_of(a), None if b is None else _runs_of(b), as_name("mask_iou", "metric", metric), crowds
@@ -123,7 +126,8 @@ def mask_nms(
     -----
     Only overlaps that can decide are computed: of masks of the same label, neither suppressed yet, whose areas and
     bounding boxes allow more than the threshold. ``supervision.mask_non_max_suppression`` returns which masks are kept
-    and leaves the order of equal scores open; ``torchvision.ops.nms`` does the same for boxes. On a device: one
+    and leaves the order of equal scores open; ``torchvision.ops.nms`` does the same for boxes. Run lengths are compared
+    as they are where the N² overlaps take less memory than the masks' bits, else packed first. On a device: one
     synchronisation, for the number of indices unless ``max_output`` is given, and N² / 8 bytes beside the masks.
 
     Examples
@@ -133,12 +137,16 @@ def mask_nms(
     >>> rapidmask.mask_nms(masks, [0.5, 0.9, 0.7], 0.5)
     array([1, 2])
     """
-    array, width = bits_of(masks)
-    module = _dispatch.backend(array)
     threshold = _fraction("mask_nms", "iou_threshold", iou_threshold)
     most = _most("mask_nms", max_output)
-    ranking = _ranking("mask_nms", array, scores, labels)
     by = as_name("mask_nms", "metric", metric)
+    if isinstance(masks, RLEMasks) and by != "iof" and _is_small_beside_bits(masks):
+        iou = mask_iou(masks, metric=metric)
+        ranking = _ranking("mask_nms", iou, scores, labels)
+        return _given(iou, _dispatch.backend(iou).nms_from_iou(iou, *ranking, threshold, None), most)
+    array, width = bits_of(masks)
+    module = _dispatch.backend(array)
+    ranking = _ranking("mask_nms", array, scores, labels)
     return _given(array, module.mask_nms(array, width, *ranking, threshold, by, _asked(array, most)), most)
 
 
@@ -421,6 +429,19 @@ def _most(function: str, max_output: SupportsIndex | None) -> int | None:
     return number
 
 
+def _without_own_size(masks: RLEMasks, size: tuple[int, int]) -> RLEMasks:
+    """Return masks with that size where there are none of any, as `RLEMasks.from_coco` makes of an empty list."""
+    return RLEMasks._wrap(masks.counts, masks.offsets, size) if len(masks) == 0 and masks.size == (0, 0) else masks
+
+
+def _is_small_beside_bits(masks: RLEMasks) -> bool:
+    """Whether the overlaps of all run lengths on the host, and their runs, take less memory than the masks' bits."""
+    if _arrays.is_on_cuda(masks.counts):
+        return False
+    words = len(masks) * masks.size[0] * ((masks.size[1] + 63) // 64)
+    return max(len(masks) ** 2, 4 * int(masks.counts.shape[0])) < words
+
+
 def _asked(array: Array, most: int | None) -> int | None:
     """Return the limit as far as the module is to keep to it: on the host the number of all is known at no cost."""
     return most if _arrays.is_on_cuda(array) else None
@@ -444,7 +465,9 @@ def _ranking(function: str, masks: Array, scores: Array, labels: Array | None) -
     if labels is not None:
         labels = _as_integers(function, "labels", labels)
         if "int" not in str(labels.dtype):
-            raise TypeError(f"{function}: labels must be integers, got {str(labels.dtype).rpartition('.')[2]}")
+            kind = str(labels.dtype).rpartition(".")[2]
+            advice = ": convert class numbers that are whole" if "float" in kind else ""
+            raise TypeError(f"{function}: labels must be integers, got {kind}{advice}")
         labels = _beside(function, "labels", masks, labels, "int64")
     return _beside(function, "scores", masks, scores, "float64"), labels
 

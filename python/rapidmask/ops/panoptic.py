@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Iterable
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, SupportsIndex, TypedDict
 
 import numpy as np
 
@@ -81,9 +81,9 @@ def panoptic_merge(
     scores: Array,
     labels: Array,
     *,
-    size: tuple[int, int] | None = None,
-    intermediate: tuple[int, int] | None = None,
-    crop: tuple[int, int] | None = None,
+    size: Sequence[SupportsIndex] | None = None,
+    intermediate: Sequence[SupportsIndex] | None = None,
+    crop: Sequence[SupportsIndex] | None = None,
     activation: Literal["sigmoid"] | None = None,
     activate: Literal["before", "after"] = "before",
     weight_by_score: bool = True,

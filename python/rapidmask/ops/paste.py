@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, SupportsIndex
+from typing import Any, Literal, NamedTuple, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
@@ -52,7 +52,7 @@ def paste_masks(
     return_stats: bool = False,
     out: Array | None = None,
     capacity: SupportsIndex | None = None,
-) -> Masks | tuple[Masks, PasteStatistics]:
+) -> Any:
     """Stretch masks to their boxes in an image and compare them with a threshold.
 
     Parameters

@@ -9,8 +9,8 @@ from typing import Any, Literal, SupportsIndex
 from .. import _arrays, _dispatch
 from .._arrays import Array
 from .._errors import shown
-from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, as_capacity, as_flag, check_apart, check_number, is_one_of
+from ._decoded import Activation, as_extents, check_options, given_back
+from ._masks import Output, as_capacity, as_flag, check_apart, check_number, is_one_of
 
 _LOGITS = ("float32", "float16", "bfloat16")
 
@@ -50,7 +50,7 @@ def decode_prototypes(
     offset: float = 1.0,
     out: Array | None = None,
     capacity: SupportsIndex | None = None,
-) -> Masks | tuple[Masks, MaskStatistics]:
+) -> Any:
     """Make the masks of detections from prototypes, each within its box, as YOLO and YOLACT do.
 
     Parameters

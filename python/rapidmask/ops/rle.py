@@ -72,7 +72,7 @@ def _encode_coco(masks: Array) -> list[dict[str, Any]]:
     return result
 
 
-def rle_encode_labels(labels: Array) -> tuple[RLEMasks, Array] | tuple[RLEMasks, Array, Array]:
+def rle_encode_labels(labels: Array) -> tuple[Any, ...]:
     """Encode every label of a map as a mask, in one pass over the pixels.
 
     Parameters

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
@@ -21,10 +21,10 @@ _RANGES["int64"] = _RANGES["int32"]  # kernels count classes in 32 bits
 
 def semantic_argmax(
     logits: Array,
-    size: tuple[int, int] | None = None,
+    size: Sequence[SupportsIndex] | None = None,
     *,
-    intermediate: tuple[int, int] | None = None,
-    crop: tuple[int, int] | None = None,
+    intermediate: Sequence[SupportsIndex] | None = None,
+    crop: Sequence[SupportsIndex] | None = None,
     dtype: Any = "int32",
     ignore: int | Iterable[int] = (),
     min_score: float | None = None,
@@ -98,10 +98,10 @@ def semantic_argmax(
 def semantic_from_queries(
     class_logits: Array,
     mask_logits: Array,
-    size: tuple[int, int] | None = None,
+    size: Sequence[SupportsIndex] | None = None,
     *,
-    intermediate: tuple[int, int] | None = None,
-    crop: tuple[int, int] | None = None,
+    intermediate: Sequence[SupportsIndex] | None = None,
+    crop: Sequence[SupportsIndex] | None = None,
     dtype: Any = "int32",
     ignore: int | Iterable[int] = (),
     min_score: float | None = None,
@@ -185,7 +185,11 @@ def semantic_from_queries(
 
 
 def _staged(
-    function: str, argument: str, planes: Array, intermediate: tuple[int, int] | None, crop: tuple[int, int] | None
+    function: str,
+    argument: str,
+    planes: Array,
+    intermediate: Sequence[SupportsIndex] | None,
+    crop: Sequence[SupportsIndex] | None,
 ) -> Array:
     """Return planes after what a model does before it resizes them to an image's size."""
     if intermediate is None and crop is None:
@@ -203,8 +207,8 @@ def _stage(
     function: str,
     argument: str,
     shape: tuple[int, ...],
-    intermediate: tuple[int, int] | None,
-    crop: tuple[int, int] | None,
+    intermediate: Sequence[SupportsIndex] | None,
+    crop: Sequence[SupportsIndex] | None,
 ) -> tuple[int, int, int, int]:
     """Return the height and width that planes are resized to first, and those of what is then left."""
     own = (shape[-2], shape[-1])
@@ -231,7 +235,7 @@ def _argmax(
     function: str,
     argument: str,
     logits: Array,
-    size: tuple[int, int] | None,
+    size: Sequence[SupportsIndex] | None,
     dtype: Any,
     ignore: int | Iterable[int],
     min_score: float | None,
@@ -250,7 +254,7 @@ def _rule(
     function: str,
     argument: str,
     shape: tuple[int, ...],
-    size: tuple[int, int] | None,
+    size: Sequence[SupportsIndex] | None,
     dtype: Any,
     ignore: int | Iterable[int],
     min_score: float | None,
@@ -296,7 +300,9 @@ def _label_type(function: str, dtype: Any) -> LabelType:
     return name  # type: ignore[return-value]
 
 
-def _size(function: str, size: tuple[int, int] | None, own: tuple[int, int], argument: str = "size") -> tuple[int, int]:
+def _size(
+    function: str, size: Sequence[SupportsIndex] | None, own: tuple[int, int], argument: str = "size"
+) -> tuple[int, int]:
     if size is None:
         return own
     rows, columns = as_extents(function, argument, size)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 from .. import _arrays, _dispatch
 from .._arrays import Array
-from ._decoded import Activation, MaskStatistics, as_extents, check_options, given_back
-from ._masks import Masks, Output, as_capacity, as_flag, check_number
+from ._decoded import Activation, as_extents, check_options, given_back
+from ._masks import Output, as_capacity, as_flag, check_number
 
 
 def upsample_masks(
@@ -25,7 +25,7 @@ def upsample_masks(
     offset: float = 1.0,
     out: Array | None = None,
     capacity: SupportsIndex | None = None,
-) -> Masks | tuple[Masks, MaskStatistics]:
+) -> Any:
     """Resize logits bilinearly and compare them with a threshold, without an image of the resized values.
 
     Parameters
