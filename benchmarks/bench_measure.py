@@ -74,6 +74,29 @@ def centroids(masks: np.ndarray) -> Contest:
     return Contest(lambda: rapidmask.mask_centroids(masks), peers)
 
 
+def centroids_of_runs(masks: np.ndarray) -> Contest:
+    runs = rapidmask.rle_encode(masks)
+    height, width = runs.size
+
+    def before(position: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Sum pixels, y and x over all pixels before positions in the order of columns."""
+        column, row = np.divmod(position, height)
+        y = column * (height * (height - 1) // 2) + row * (row - 1) // 2
+        return position, y, height * (column * (column - 1) // 2) + row * column
+
+    def numpy() -> np.ndarray:
+        lengths = np.diff(runs.offsets)
+        mask = np.repeat(np.arange(len(runs)), lengths)
+        ends = np.cumsum(runs.counts, dtype=np.int64) - mask * (height * width)
+        inside = (np.arange(len(mask)) - np.repeat(runs.offsets[:-1], lengths)) % 2 == 1
+        ends, begins, mask = ends[inside], ends[inside] - runs.counts[inside], mask[inside]
+        pairs = zip(before(ends), before(begins), strict=True)
+        area, y, x = (np.bincount(mask, after - until, len(runs)) for after, until in pairs)
+        return np.stack([y, x], 1) / area[:, None]
+
+    return Contest(lambda: rapidmask.mask_centroids(runs), [Peer("numpy sums of runs", numpy, close(1e-9))])
+
+
 def stability(logits: np.ndarray) -> Contest:
     def numpy() -> np.ndarray:
         return np.array([np.count_nonzero(x > 1) / max(np.count_nonzero(x > -1), 1) for x in logits])
@@ -96,5 +119,6 @@ COMPARISONS = [
     Comparison("packed masks → boxes", "SAM 64", boxes_from_bits, goal=10),
     Comparison("areas", "SAM 64", areas),
     Comparison("centroids", "SAM 64", centroids),
+    Comparison("centroids of runs", "SAM 64", centroids_of_runs),
     Comparison("stability score", "SAM logits 64×1024²", stability, bar=20, goal=30, against="torch"),
 ]
