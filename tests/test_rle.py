@@ -634,3 +634,12 @@ def test_text_form_goes_through_json():
     rle = rapidmask.rle_encode(np.eye(9, dtype=bool))
     assert rapidmask.RLEMasks.from_coco(json.loads(json.dumps(rle.to_coco("str")))) == rle
     assert rapidmask.RLEMasks.from_coco(json.loads(json.dumps(rle.to_coco("list")))) == rle
+
+
+def test_batches_to_be_merged_are_joined_first():
+    runs = rapidmask.rle_encode(np.eye(3, dtype=bool)[None])
+    message = "rle must be one batch, got several: RLEMasks.concatenate joins them"
+    for function in (rapidmask.rle_merge, rapidmask.rle_decode):
+        with refuses(TypeError, f"{function.__name__}: {message}"):
+            function([runs, runs])
+    assert rapidmask.rle_merge(rapidmask.RLEMasks.concatenate([runs, ~runs])).area().tolist() == [9]

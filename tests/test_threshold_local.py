@@ -81,6 +81,7 @@ def test_niblack_by_hand(backend):
     # Reflected about the centre of the edge pixel, every window is (0, 4, 0) or (4, 0, 4): deviation 4 sqrt(2) / 3.
     means = np.array([[8, 4, 8, 4, 8]]) / 3
     surface = rapidmask.threshold_niblack(image, window_size=(1, 3), k=0.5)
+    np.testing.assert_array_equal(rapidmask.threshold_niblack(image, (1, 3), k=0.5), surface)
     np.testing.assert_allclose(surface, means - 0.5 * 4 * np.sqrt(2) / 3, rtol=1e-15)
 
 

@@ -194,6 +194,8 @@ def _runs(function: str, rle: RLEMasks | Sequence[dict[str, Any]]) -> RLEMasks:
         return rle
     if isinstance(rle, Mapping):
         raise TypeError(f"{function}: rle must be a sequence of dictionaries, got a single one: put it into a list")
+    if isinstance(rle, Sequence) and len(rle) > 0 and isinstance(rle[0], RLEMasks):
+        raise TypeError(f"{function}: rle must be one batch, got several: RLEMasks.concatenate joins them")
     with reported_as(function):
         return RLEMasks.from_coco(rle)
 

@@ -83,7 +83,7 @@ def threshold_local(
     )
 
 
-def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, k: float = 0.2) -> Array:
+def threshold_niblack(image: Array, window_size: int | tuple[int, int] = 15, *, k: float = 0.2) -> Array:
     """Compute Niblack's threshold for each pixel: m - k·s, of the mean and standard deviation of its window.
 
     Parameters
@@ -129,7 +129,7 @@ def threshold_niblack(image: Array, *, window_size: int | tuple[int, int] = 15, 
 
 
 def threshold_sauvola(
-    image: Array, *, window_size: int | tuple[int, int] = 15, k: float = 0.2, r: float | None = None
+    image: Array, window_size: int | tuple[int, int] = 15, *, k: float = 0.2, r: float | None = None
 ) -> Array:
     """Compute Sauvola's threshold for each pixel: m·(1 + k·(s/r - 1)), of the mean and deviation of its window.
 
